@@ -1,0 +1,94 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
+import type { Clock } from './clock.js';
+
+/** W3C trace context, carried as received where nothing in the process traces. */
+export interface TraceContext {
+  readonly traceparent: string;
+  readonly tracestate?: string;
+}
+
+export interface CallContextFields {
+  /** When the caller stops waiting, on the process's monotonic clock (`Clock.now()`), in milliseconds. @default Infinity */
+  readonly deadline?: number;
+  /** Aborts when the caller goes away or its deadline passes. A function is called once, on first use: most calls never look. */
+  readonly signal?: AbortSignal | (() => AbortSignal);
+  readonly requestId?: string | undefined;
+  readonly trace?: TraceContext | undefined;
+  /** Which try of the logical call this is; 0 is the first. @default 0 */
+  readonly attempt?: number;
+  /** Addresses that earlier attempts of the logical call went to; the balancer adds to it and avoids them. */
+  readonly tried?: Set<string>;
+  /** What consistent hashing keys on. */
+  readonly hashKey?: string | undefined;
+  /** True under a layer that retries by itself: layers below then do not, so that attempts never multiply. @default false */
+  readonly retriesOwned?: boolean;
+}
+
+const storage = new AsyncLocalStorage<CallContext>();
+let neverAborted: AbortSignal | undefined;
+
+/**
+ * What a call carries through the process and over hops: how long it may take, who is told when nobody waits any more,
+ * and where it has been. The inbound edge of each process (HTTP or RPC server) opens one; the outbound edge reads it.
+ */
+export class CallContext {
+  readonly deadline: number;
+  readonly requestId: string | undefined;
+  readonly trace: TraceContext | undefined;
+  readonly attempt: number;
+  readonly tried: Set<string> | undefined;
+  readonly hashKey: string | undefined;
+  readonly retriesOwned: boolean;
+  #signal: AbortSignal | (() => AbortSignal) | undefined;
+
+  constructor(fields: CallContextFields = {}) {
+    this.deadline = fields.deadline ?? Infinity;
+    this.requestId = fields.requestId;
+    this.trace = fields.trace;
+    this.attempt = fields.attempt ?? 0;
+    this.tried = fields.tried;
+    this.hashKey = fields.hashKey;
+    this.retriesOwned = fields.retriesOwned ?? false;
+    this.#signal = fields.signal;
+  }
+
+  /** The context of the call that this code runs for; undefined outside of any. */
+  static current(): CallContext | undefined {
+    return storage.getStore();
+  }
+
+  /** Runs `fn`, and everything it awaits, in `context`. */
+  static run<R>(context: CallContext, fn: () => R): R {
+    return storage.run(context, fn);
+  }
+
+  get signal(): AbortSignal {
+    if (typeof this.#signal === 'function') this.#signal = this.#signal();
+    return this.#signal ?? (neverAborted ??= new AbortController().signal);
+  }
+
+  /** True where a signal was given: false spares the outbound side from listening to one that never aborts. */
+  get cancellable(): boolean {
+    return this.#signal !== undefined;
+  }
+
+  /** Milliseconds left before the deadline: Infinity without one, 0 once it has passed. */
+  remaining(clock: Clock): number {
+    return this.deadline === Infinity ? Infinity : Math.max(0, this.deadline - clock.now());
+  }
+
+  /** This context with some fields changed. A deadline only ever gets earlier. */
+  with(fields: CallContextFields): CallContext {
+    return new CallContext({
+      requestId: this.requestId,
+      trace: this.trace,
+      attempt: this.attempt,
+      hashKey: this.hashKey,
+      retriesOwned: this.retriesOwned,
+      ...(this.#signal && { signal: () => this.signal }),
+      ...(this.tried && { tried: this.tried }),
+      ...fields,
+      deadline: Math.min(this.deadline, fields.deadline ?? Infinity),
+    });
+  }
+}

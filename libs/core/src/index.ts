@@ -1,0 +1,18 @@
+export { CallContext, type CallContextFields, type TraceContext } from './call-context.js';
+export {
+  BulkheadFull,
+  Cancelled,
+  CircuitOpen,
+  DeadlineExceeded,
+  NoInstances,
+  RateLimited,
+  ServiceError,
+  StartupError,
+  type FieldViolation,
+  type ServiceErrorOptions,
+} from './service-error.js';
+export { Code, codeFacts, codeOf, codeOfHttpStatus } from './code.js';
+export { Cell, until, type Live, type Unsubscribe } from './live.js';
+export { sleep, systemClock, type Clock, type Timer } from './clock.js';
+export { backoffDelay, type BackoffOptions } from './backoff.js';
+export { seededRandom, type Random } from './random.js';

@@ -1,0 +1,2 @@
+export { FakeClock, settle } from './fake-clock.js';
+export { eventually, type EventuallyOptions } from './eventually.js';
