@@ -13,6 +13,6 @@ export {
 } from './service-error.js';
 export { Code, codeFacts, codeOf, codeOfHttpStatus } from './code.js';
 export { Cell, until, type Live, type Unsubscribe } from './live.js';
-export { sleep, systemClock, type Clock, type Timer } from './clock.js';
+export { abortAfter, sleep, systemClock, type Clock, type Timer } from './clock.js';
 export { backoffDelay, type BackoffOptions } from './backoff.js';
 export { seededRandom, type Random } from './random.js';

@@ -1,0 +1,71 @@
+import { backoffDelay, Cell, sleep, type Clock, type Live, type Random } from '@holdfast/core';
+
+export interface ContactState {
+  /** unknown: nothing was tried yet */
+  readonly status: 'unknown' | 'up' | 'down';
+  /** Since when, on the wall clock, in milliseconds since the epoch. */
+  readonly since: number;
+  /** Why it is down, as one sentence. */
+  readonly reason?: string;
+}
+
+/** Delays between two tries while the registry is down: never two in one second, and back within 5 s of its return. */
+const RETRY = { minMs: 1_000, initialMs: 2_000, maxMs: 5_000 };
+
+/**
+ * The process's one line to the registry. While the registry answers, calls pass. Once one fails, all callers share
+ * one back-off: a single call goes out as the test, at most one a second and jittered, and its success lets the others
+ * go. So a registry that comes back after an outage meets one call a second from each process, however much it watches.
+ */
+export class Contact {
+  readonly #clock: Clock;
+  readonly #random: Random;
+  readonly #state: Cell<ContactState>;
+  #failures = 0;
+  #nextTry = 0;
+  #testing = false;
+
+  constructor(clock: Clock, random: Random) {
+    this.#clock = clock;
+    this.#random = random;
+    this.#state = new Cell<ContactState>({ status: 'unknown', since: clock.wallTime() });
+  }
+
+  get state(): Live<ContactState> {
+    return this.#state;
+  }
+
+  /**
+   * Makes one call, at once or, while the registry is down, when it is this caller's turn.
+   * @throws what `request` throws; the signal's reason when it aborts first
+   */
+  async call<T>(request: () => Promise<T>, signal: AbortSignal): Promise<T> {
+    while (this.#failures > 0 && (this.#testing || this.#clock.now() < this.#nextTry)) {
+      // One behind a running test looks again when the next try is due, or soon if that time has already come.
+      await sleep(this.#clock, Math.max(this.#nextTry - this.#clock.now(), 50), signal);
+    }
+    signal.throwIfAborted();
+    const isTest = this.#failures > 0;
+    if (isTest) this.#testing = true;
+    try {
+      const result = await request();
+      this.#failures = 0;
+      if (this.#state.value.status !== 'up') this.#state.set({ status: 'up', since: this.#clock.wallTime() });
+      return result;
+    } catch (error) {
+      if (!signal.aborted) this.#fail(error);
+      throw error;
+    } finally {
+      if (isTest) this.#testing = false;
+    }
+  }
+
+  #fail(error: unknown): void {
+    const delay = backoffDelay(this.#failures, this.#random, RETRY);
+    this.#failures++;
+    this.#nextTry = this.#clock.now() + delay;
+    const reason = error instanceof Error ? error.message : String(error);
+    const { status, since } = this.#state.value;
+    this.#state.set({ status: 'down', since: status === 'down' ? since : this.#clock.wallTime(), reason });
+  }
+}

@@ -1,0 +1,89 @@
+import { Controller, Get, Inject, Module, type DynamicModule } from '@nestjs/common';
+import { HealthCheck, HealthCheckService, TerminusModule, type HealthCheckResult, type HealthIndicatorResult } from '@nestjs/terminus';
+import type { Discovery } from '@holdfast/discovery';
+import type { RpcTargets } from '@holdfast/rpc';
+import type { Lifecycle } from './lifecycle.js';
+import type { Self } from './self.js';
+
+/** What the admin port shows. */
+export interface AdminSubject {
+  readonly self: Self;
+  readonly lifecycle: Lifecycle;
+  readonly discovery: Discovery;
+  readonly targets: RpcTargets;
+}
+
+const SUBJECT = Symbol('admin subject');
+
+@Controller()
+export class HealthController {
+  constructor(
+    @Inject(HealthCheckService) private readonly health: HealthCheckService,
+    @Inject(SUBJECT) private readonly subject: AdminSubject,
+  ) {}
+
+  /** The process can still answer. It looks at nothing else: restarting it would mend no dependency. */
+  @Get('livez')
+  @HealthCheck()
+  live(): Promise<HealthCheckResult> {
+    return this.health.check([]);
+  }
+
+  /** Traffic should come here: from the end of the start until the beginning of the drain. An outage of the registry only degrades. */
+  @Get('readyz')
+  @HealthCheck()
+  ready(): Promise<HealthCheckResult> {
+    return this.health.check([() => this.#phase(), () => this.#registry()]);
+  }
+
+  #phase(): HealthIndicatorResult {
+    const phase = this.subject.lifecycle.phase.value;
+    return { service: { status: phase === 'ready' ? 'up' : 'down', phase } };
+  }
+
+  #registry(): HealthIndicatorResult {
+    const { status, reason } = this.subject.discovery.contact.value;
+    return { registry: { status: 'up', degraded: status === 'down', ...(reason !== undefined && { reason }) } };
+  }
+}
+
+@Controller('mesh')
+export class MeshController {
+  constructor(@Inject(SUBJECT) private readonly subject: AdminSubject) {}
+
+  /** Who this process is, what it believes about the registry, and what it calls. */
+  @Get()
+  state() {
+    const { self, lifecycle, discovery, targets } = this.subject;
+    return {
+      self,
+      phase: lifecycle.phase.value,
+      registry: { name: discovery.registryName, ...discovery.contact.value },
+      targets: targets.all.map(({ name, view, peers }) => ({
+        name,
+        origin: view.origin,
+        held: view.held,
+        peers: peers.map(({ address, instance, link, inFlight, picks }) => ({
+          address,
+          id: instance.id,
+          zone: instance.zone,
+          state: link.state.value,
+          inFlight,
+          picks,
+        })),
+      })),
+    };
+  }
+}
+
+@Module({})
+export class AdminModule {
+  static for(subject: AdminSubject): DynamicModule {
+    return {
+      module: AdminModule,
+      imports: [TerminusModule.forRoot({ logger: false })],
+      controllers: [HealthController, MeshController],
+      providers: [{ provide: SUBJECT, useValue: subject }],
+    };
+  }
+}

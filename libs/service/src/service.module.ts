@@ -1,0 +1,47 @@
+import { Global, Inject, Module, type DynamicModule, type Provider, type Type } from '@nestjs/common';
+import { APP_FILTER } from '@nestjs/core';
+import { Discovery } from '@holdfast/discovery';
+import { RpcTargets } from '@holdfast/rpc';
+import type { z } from 'zod';
+import { ErrorFilter } from './error-filter.js';
+import { SELF, type Self } from './self.js';
+import type { SettingsSchema } from './settings.js';
+
+const tokens = new WeakMap<SettingsSchema, symbol>();
+
+function tokenOf(schema: SettingsSchema): symbol {
+  let token = tokens.get(schema);
+  if (!token) tokens.set(schema, (token = Symbol('settings')));
+  return token;
+}
+
+/** Injects the values of a settings schema that was given to `runService`; their type is `z.infer<typeof schema>`. */
+export const InjectSettings = (schema: SettingsSchema) => Inject(tokenOf(schema));
+
+export interface ServiceModuleOptions {
+  readonly app: Type | DynamicModule;
+  readonly self: Self;
+  readonly discovery: Discovery;
+  readonly targets: RpcTargets;
+  readonly settings: ReadonlyMap<SettingsSchema, z.infer<SettingsSchema>>;
+}
+
+/** The root module of every app: what the libraries provide to all of its modules, and the app itself. */
+@Global()
+@Module({})
+export class ServiceModule {
+  static root(options: ServiceModuleOptions): DynamicModule {
+    const shared: Provider[] = [
+      { provide: SELF, useValue: options.self },
+      { provide: Discovery, useValue: options.discovery },
+      { provide: RpcTargets, useValue: options.targets },
+      ...[...options.settings].map(([schema, values]) => ({ provide: tokenOf(schema), useValue: values })),
+    ];
+    return {
+      module: ServiceModule,
+      imports: [options.app],
+      providers: [...shared, { provide: APP_FILTER, useClass: ErrorFilter }],
+      exports: shared,
+    };
+  }
+}
