@@ -6,8 +6,8 @@ import { openRegistry } from './registry-url.js';
 export interface DiscoveryModuleOptions extends DiscoveryOptions {
   /** `consul://127.0.0.1:8500`, `file:.holdfast/registry`, `static:users=10.0.0.1:5000` or `memory:`. */
   readonly url: string;
-  /** Secret to show to the registry, such as a Consul ACL token. @default none */
-  readonly token?: string;
+  /** Consul's ACL token, where the URL has none. @default none */
+  readonly consulToken?: string;
 }
 
 @Injectable()
@@ -24,11 +24,11 @@ class DiscoveryCloser implements OnApplicationShutdown {
 @Module({})
 export class DiscoveryModule {
   /** @throws StartupError, when the app is created, where the URL is not usable */
-  static forRoot({ url, token, ...options }: DiscoveryModuleOptions): DynamicModule {
+  static forRoot({ url, consulToken, ...options }: DiscoveryModuleOptions): DynamicModule {
     const { clock = systemClock, random = Math.random } = options;
     const discovery = {
       provide: Discovery,
-      useFactory: async () => new Discovery(await openRegistry(url, { clock, random, token }), options),
+      useFactory: async () => new Discovery(await openRegistry(url, { clock, random, consulToken }), options),
     };
     return { module: DiscoveryModule, providers: [discovery, DiscoveryCloser], exports: [Discovery] };
   }

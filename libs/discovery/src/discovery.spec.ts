@@ -75,7 +75,7 @@ describe('Discovery', () => {
       const told: number[] = [];
       discovery.watch('users').instances.subscribe((instances) => told.push(instances.length));
       await settle();
-      registry.say([...three].reverse());
+      registry.say(three.toReversed());
       await clock.advance(200);
       registry.say(three.map((instance) => ({ ...instance, metadata: {} })));
       await clock.advance(200);
@@ -86,7 +86,13 @@ describe('Discovery', () => {
     });
 
     it('leaves out what cannot be called', async () => {
-      registry.say([user(1), user(2, { port: 0 }), user(3, { host: '' }), user(4, { service: 'orders' }), user(5, { port: 5001 })]);
+      registry.say([
+        user(1),
+        user(2, { port: 0 }),
+        user(3, { host: '' }),
+        user(4, { service: 'orders' }),
+        user(5, { port: 5001 }),
+      ]);
       discovery.watch('users');
       await settle();
       expect(seen()).toEqual(['users-5']);
@@ -212,7 +218,9 @@ describe('Discovery', () => {
 
     it('does not wait for ever on one that hangs', async () => {
       await discovery.close();
-      discovery = open({ probe: ({ id }) => (id === 'users-1' ? new Promise(() => undefined) : Promise.resolve(true)) });
+      discovery = open({
+        probe: ({ id }) => (id === 'users-1' ? new Promise(() => undefined) : Promise.resolve(true)),
+      });
       discovery.watch('users');
       await settle();
       registry.say([]);

@@ -44,7 +44,8 @@ export class Discovery {
     let was: ContactState['status'] = 'unknown';
     this.#contact.state.subscribe(({ status, reason }) => {
       if (status === was) return;
-      if (status === 'down') this.#logger.warn(`${driver.name} cannot be reached; what is known stays in use: ${reason}`);
+      if (status === 'down')
+        this.#logger.warn(`${driver.name} cannot be reached; what is known stays in use: ${reason}`);
       else if (was === 'down') this.#logger.log(`${driver.name} answers again`);
       was = status;
     });

@@ -1,3 +1,4 @@
+export { DiscoveryModule, type DiscoveryModuleOptions } from './discovery.module.js';
 export { Discovery, type DiscoveryOptions } from './discovery.js';
 export { ServiceView, type ViewOrigin } from './service-view.js';
 export { Registration } from './registration.js';
@@ -6,3 +7,4 @@ export { FileSnapshots, type Snapshots } from './snapshots.js';
 export { tcpProbe, type Probe } from './probe.js';
 export type { ContactState } from './contact.js';
 export type { Instance } from './driver.js';
+export { openRegistry, type RegistryDeps } from './registry-url.js';

@@ -12,12 +12,12 @@ export type Probe = (instance: Instance, signal: AbortSignal) => Promise<boolean
 export const tcpProbe: Probe = (instance, signal) =>
   new Promise((resolve) => {
     const socket = connect({ host: instance.host, port: instance.port, signal });
-    const answer = (alive: boolean) => {
+    const finish = (alive: boolean) => {
       socket.destroy();
       resolve(alive);
     };
-    socket.once('connect', () => answer(true));
-    socket.once('error', () => answer(false));
+    socket.once('connect', () => finish(true));
+    socket.once('error', () => finish(false));
   });
 
 /** Instances probed at once: a fleet of thousands is asked in turns. */

@@ -50,7 +50,9 @@ export class Registration {
     try {
       await driver.deregister(this.instance, timeout.signal);
     } catch (error) {
-      log(`${this.instance.id} could not be deregistered from ${driver.name} and will expire there: ${messageOf(error)}`);
+      log(
+        `${this.instance.id} could not be deregistered from ${driver.name} and will expire there: ${messageOf(error)}`,
+      );
     } finally {
       this.#registered.set(false);
     }

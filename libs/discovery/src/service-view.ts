@@ -124,7 +124,9 @@ export class ServiceView {
     this.#held = missing.filter((instance) => inBulk || alreadyHeld.has(instance));
     if (inBulk) {
       const { driver, log } = this.#deps;
-      log(`${driver.name} dropped ${newlyMissing.length} of ${known.length} instances of ${this.service} at once; asking them`);
+      log(
+        `${driver.name} dropped ${newlyMissing.length} of ${known.length} instances of ${this.service} at once; asking them`,
+      );
       await this.#askHeld(signal);
     }
     this.#publish();
@@ -162,7 +164,9 @@ export class ServiceView {
     const alive = await probeAll(probe, remembered, clock, signal);
     if (this.#origin === 'registry' || signal.aborted) return;
     if (this.#origin === 'none' && remembered.length > 0) {
-      log(`${driver.name} is down; of ${this.service}, the snapshot names ${remembered.length}, and ${alive.size} answer`);
+      log(
+        `${driver.name} is down; of ${this.service}, the snapshot names ${remembered.length}, and ${alive.size} answer`,
+      );
     }
     if (remembered.length > 0) this.#origin = 'snapshot';
     this.#instances.set(remembered.filter((instance) => alive.has(instance)));

@@ -1,0 +1,129 @@
+#!/usr/bin/env bash
+# Brings the real registries that the tests run against into .backends/bin: consul, etcd, etcdctl; with `wrk` as an
+# argument, the load generator of the benchmarks too. Nothing is installed on the machine: packages are downloaded from
+# the mirror that the machine's own apt sources name, and unpacked into the git-ignored folder.
+#
+#   npm run backends          what is already there is left alone; a second run does nothing
+#   npm run backends -- wrk   the same, and wrk
+set -euo pipefail
+
+root="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)"
+home="$root/.backends"
+bin="$home/bin"
+
+# Debian's releases after this one carry no consul any more.
+consul_release=bullseye
+
+fail() {
+  echo "backends: $*" >&2
+  exit 1
+}
+
+wanted=(consul etcd etcdctl)
+for argument in "$@"; do
+  [[ "$argument" == wrk ]] || fail "\"$argument\" is not something this script can bring; the only extra is wrk."
+  wanted+=(wrk)
+done
+
+missing=()
+for name in "${wanted[@]}"; do
+  [[ -x "$bin/$name" ]] || missing+=("$name")
+done
+if ((${#missing[@]} == 0)); then
+  echo "backends: ${wanted[*]} are in ${bin#"$root"/}."
+  exit 0
+fi
+
+for tool in apt-get dpkg; do
+  command -v "$tool" >/dev/null ||
+    fail "this machine has no $tool, so put ${missing[*]} on the PATH by its own package manager; the tests look there too."
+done
+
+work="$(mktemp -d)"
+trap 'rm -rf "$work"' EXIT
+mkdir -p "$work"/{lists,archives}/partial "$work/sources.list.d" "$work/debs" "$work/tree" "$bin" "$home/lib"
+
+# apt reads copies of the machine's own sources, whatever their format, beside one of ours.
+shopt -s nullglob
+for file in /etc/apt/sources.list /etc/apt/sources.list.d/*.{list,sources}; do
+  [[ -r "$file" ]] && cp "$file" "$work/sources.list.d/"
+done
+[[ -f "$work/sources.list.d/sources.list" ]] && mv "$work/sources.list.d/sources.list" "$work/sources.list.d/main.list"
+
+apt_options=(
+  -o Dir::Etc::sourcelist=/dev/null
+  -o Dir::Etc::sourceparts="$work/sources.list.d"
+  -o Dir::State::Lists="$work/lists"
+  -o Dir::Cache::archives="$work/archives"
+  -o Dir::Cache::pkgcache=
+  -o Dir::Cache::srcpkgcache=
+  -o APT::Get::List-Cleanup=0
+  -o Acquire::Languages=none
+  -o Acquire::Retries=2
+)
+# As root, apt would download as a user that may not enter the temporary folder.
+if [[ "$(id -u)" == 0 ]]; then apt_options+=(-o APT::Sandbox::User=root); fi
+
+# The mirror that serves this release serves the older one too; apt is asked which one that is.
+codename="$(. /etc/os-release && echo "${VERSION_CODENAME:-}")"
+mirror="$(apt-get "${apt_options[@]}" --print-uris update 2>/dev/null |
+  sed -n "s#^'\(.*\)/dists/$codename/InRelease'.*#\1#p" | head -n 1)"
+keyring=/usr/share/keyrings/debian-archive-keyring.gpg
+if [[ -n "$mirror" && -r "$keyring" && "$codename" != "$consul_release" ]]; then
+  echo "deb [signed-by=$keyring] $mirror $consul_release main" >"$work/sources.list.d/older.list"
+fi
+
+echo "backends: fetching ${missing[*]} …"
+# An update that reaches only some of the sources may still have brought what is needed; the download tells.
+apt-get "${apt_options[@]}" -qq update >"$work/update.log" 2>&1 || true
+
+# Downloads the packages and unpacks them into the temporary tree; says which one failed.
+unpack() {
+  local package
+  for package in "$@"; do
+    if ! (cd "$work/debs" && apt-get "${apt_options[@]}" -qq download "$package") >"$work/download.log" 2>&1; then
+      sed 's/^/  /' "$work/update.log" "$work/download.log" >&2
+      fail "apt could not download $package, so put ${missing[*]} on the PATH yourself."
+    fi
+    dpkg -x "$work/debs/${package}"_*.deb "$work/tree"
+  done
+}
+
+# Into its place by rename, so that a run cut short leaves no half of a program.
+place() {
+  install -m 755 "$1" "$bin/.$2.new"
+  mv "$bin/.$2.new" "$bin/$2"
+}
+
+for name in "${missing[@]}"; do
+  case "$name" in
+    consul)
+      unpack consul
+      place "$work/tree/usr/bin/consul" consul
+      ;;
+    etcd)
+      unpack etcd-server
+      place "$work/tree/usr/bin/etcd" etcd
+      ;;
+    etcdctl)
+      unpack etcd-client
+      place "$work/tree/usr/bin/etcdctl" etcdctl
+      ;;
+    wrk)
+      # wrk needs a Lua library that few machines have; it comes along, found by a wrapper instead of the system's linker.
+      libraries="$(apt-cache "${apt_options[@]}" depends --important wrk | sed -n 's/^ *Depends: \(libluajit[^ ]*\)$/\1/p')"
+      # shellcheck disable=SC2086 # one word for each library
+      unpack wrk $libraries
+      find "$work/tree/usr/lib" \( -name 'libluajit*.so*' \) -exec cp -a {} "$home/lib/" \;
+      install -m 755 "$work/tree/usr/bin/wrk" "$home/lib/wrk"
+      cat >"$work/wrk" <<'WRAPPER'
+#!/usr/bin/env bash
+lib="$(cd "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/../lib" && pwd)"
+LD_LIBRARY_PATH="$lib${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}" exec "$lib/wrk" "$@"
+WRAPPER
+      place "$work/wrk" wrk
+      ;;
+  esac
+done
+
+echo "backends: ${missing[*]} are now in ${bin#"$root"/}."
