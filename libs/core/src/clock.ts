@@ -50,7 +50,12 @@ export function sleep(clock: Clock, ms: number, signal?: AbortSignal): Promise<v
  * A signal that aborts with `reason` after `ms` milliseconds, or with `parent`'s reason when that aborts first.
  * Dispose it (`using`) when the work is over, so that nothing stays scheduled.
  */
-export function abortAfter(clock: Clock, ms: number, reason: string, parent?: AbortSignal): Disposable & { signal: AbortSignal } {
+export function abortAfter(
+  clock: Clock,
+  ms: number,
+  reason: string,
+  parent?: AbortSignal,
+): Disposable & { signal: AbortSignal } {
   const controller = new AbortController();
   const onParentAbort = () => controller.abort(parent?.reason);
   if (parent?.aborted) onParentAbort();

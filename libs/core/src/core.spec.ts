@@ -119,8 +119,18 @@ describe('codes and errors', () => {
   it('an error knows its name, code, reason and status', () => {
     const cause = new Error('refused');
     const error = new NoInstances('user-service', { cause });
-    expect(error).toMatchObject({ name: 'NoInstances', code: Code.UNAVAILABLE, reason: 'NO_INSTANCES', httpStatus: 503, cause });
-    expect(new ServiceError(Code.NOT_FOUND, 'gone')).toMatchObject({ reason: 'NOT_FOUND', violations: [], httpStatus: 404 });
+    expect(error).toMatchObject({
+      name: 'NoInstances',
+      code: Code.UNAVAILABLE,
+      reason: 'NO_INSTANCES',
+      httpStatus: 503,
+      cause,
+    });
+    expect(new ServiceError(Code.NOT_FOUND, 'gone')).toMatchObject({
+      reason: 'NOT_FOUND',
+      violations: [],
+      httpStatus: 404,
+    });
   });
 });
 

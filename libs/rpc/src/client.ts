@@ -18,7 +18,9 @@ export type RpcFunction<M extends MethodDefinition> = (
  * The typed client of a generated service definition: one function per method. They reject with ServiceError: the code
  * and message that the service threw, DeadlineExceeded, Cancelled, NoInstances, or LinkFailure where a peer was lost.
  */
-export type RpcClient<S extends ServiceDefinition> = { readonly [K in keyof S['methods']]: RpcFunction<S['methods'][K]> };
+export type RpcClient<S extends ServiceDefinition> = {
+  readonly [K in keyof S['methods']]: RpcFunction<S['methods'][K]>;
+};
 
 export interface RpcClientOptions {
   /** The name under which the service is registered. */
@@ -27,7 +29,11 @@ export interface RpcClientOptions {
   readonly timeoutMs?: number;
 }
 
-export function rpcClient<S extends ServiceDefinition>(service: S, target: Target, options: RpcClientOptions): RpcClient<S> {
+export function rpcClient<S extends ServiceDefinition>(
+  service: S,
+  target: Target,
+  options: RpcClientOptions,
+): RpcClient<S> {
   const unaryDefaults = { timeoutMs: options.timeoutMs ?? 2_000 };
   const functions = methodsOf(service).map((method) => [method.key, functionFor(method, target, unaryDefaults)]);
   return Object.fromEntries(functions) as RpcClient<S>;

@@ -27,7 +27,11 @@ export function healthProbe(transport: Transport): Probe {
     if (instance.protocol !== 'grpc') return tcpProbe(instance, signal);
     const link = transport.connect(addressOf(instance));
     try {
-      return await link.unary(check, undefined, { metadata: {}, deadline: systemClock.now() + PROBE_TIMEOUT_MS, signal });
+      return await link.unary(check, undefined, {
+        metadata: {},
+        deadline: systemClock.now() + PROBE_TIMEOUT_MS,
+        signal,
+      });
     } finally {
       link.close();
     }

@@ -1,11 +1,11 @@
-/** What a message type offers: the pair of functions that protobuf generators write. */
+/** What a message type offers: the pair of functions that protobuf generators write. Methods, not properties, so that any type fits `MessageType<unknown>`. */
 export interface MessageType<T> {
   encode(message: T): { finish(): Uint8Array };
   decode(bytes: Uint8Array): T;
 }
 
 /** One method of a generated service definition. */
-export interface MethodDefinition<Request = never, Response = unknown> {
+export interface MethodDefinition<Request = unknown, Response = unknown> {
   readonly name: string;
   readonly requestType: MessageType<Request>;
   readonly requestStream: boolean;
@@ -47,9 +47,9 @@ export function methodsOf(service: ServiceDefinition): readonly RpcMethod<unknow
     requestStream: method.requestStream,
     responseStream: method.responseStream,
     idempotent: method.options.idempotencyLevel !== undefined,
-    encodeRequest: encoderOf(method.requestType as MessageType<unknown>),
+    encodeRequest: encoderOf(method.requestType),
     decodeRequest: (bytes) => method.requestType.decode(bytes),
-    encodeResponse: encoderOf(method.responseType as MessageType<unknown>),
+    encodeResponse: encoderOf(method.responseType),
     decodeResponse: (bytes) => method.responseType.decode(bytes),
   }));
 }

@@ -4,7 +4,8 @@ import { describe, expect, it } from 'vitest';
 import type { Peer } from './peer.js';
 import { balancerNames, pickerNamed } from './picker.js';
 
-const peersWith = (inFlight: readonly number[]) => inFlight.map((count, n) => ({ address: `peer-${n}`, inFlight: count })) as Peer[];
+const peersWith = (inFlight: readonly number[]) =>
+  inFlight.map((count, n) => ({ address: `peer-${n}`, inFlight: count })) as Peer[];
 const sharesOf = (name: Parameters<typeof pickerNamed>[0], inFlight: readonly number[], picks = 30_000) => {
   const peers = peersWith(inFlight);
   const pick = pickerNamed(name, seededRandom(42));
@@ -19,10 +20,14 @@ const sharesOf = (name: Parameters<typeof pickerNamed>[0], inFlight: readonly nu
 describe('pickers', () => {
   it.each(balancerNames)('%s always picks one of the peers, whatever list it had before', (name) => {
     fc.assert(
-      fc.property(fc.integer(), fc.array(fc.array(fc.nat(5), { minLength: 1, maxLength: 9 }), { minLength: 1 }), (seed, lists) => {
-        const pick = pickerNamed(name, seededRandom(seed));
-        for (const list of lists.map(peersWith)) expect(list).toContain(pick(list));
-      }),
+      fc.property(
+        fc.integer(),
+        fc.array(fc.array(fc.nat(5), { minLength: 1, maxLength: 9 }), { minLength: 1 }),
+        (seed, lists) => {
+          const pick = pickerNamed(name, seededRandom(seed));
+          for (const list of lists.map(peersWith)) expect(list).toContain(pick(list));
+        },
+      ),
     );
   });
 
@@ -32,7 +37,9 @@ describe('pickers', () => {
 
   it('round_robin does not start all callers with the same peer', () => {
     const peers = peersWith([0, 0, 0]);
-    const first = new Set(Array.from({ length: 50 }, (_, seed) => pickerNamed('round_robin', seededRandom(seed))(peers)));
+    const first = new Set(
+      Array.from({ length: 50 }, (_, seed) => pickerNamed('round_robin', seededRandom(seed))(peers)),
+    );
     expect(first.size).toBe(3);
   });
 

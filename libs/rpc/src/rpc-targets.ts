@@ -35,7 +35,13 @@ export class RpcTargets {
     if (!target) {
       const { balancerOf, clock = systemClock, random = Math.random } = this.options;
       const balancer = balancerOf?.(name) ?? new Cell<BalancerName>('round_robin');
-      target = new Target(name, { view: this.discovery.watch(name), transport: this.transport, balancer, clock, random });
+      target = new Target(name, {
+        view: this.discovery.watch(name),
+        transport: this.transport,
+        balancer,
+        clock,
+        random,
+      });
       this.#targets.set(name, target);
     }
     return target;

@@ -8,7 +8,8 @@ function tokenOf(service: ServiceDefinition): string {
 }
 
 /** Injects the client of `service` that {@link RpcModule.client} provides; its type is `RpcClient<typeof service>`. */
-export const InjectRpc = (service: ServiceDefinition): ParameterDecorator & PropertyDecorator => Inject(tokenOf(service));
+export const InjectRpc = (service: ServiceDefinition): ParameterDecorator & PropertyDecorator =>
+  Inject(tokenOf(service));
 
 /** Remote services for Nest's DI. It needs a global provider of {@link RpcTargets}, which `@holdfast/service` brings. */
 @Module({})

@@ -8,7 +8,13 @@ import { Target } from './target.js';
 import { LinkFailure } from './transport.js';
 import { lost, ScriptedTransport } from './testing/scripted-transport.js';
 
-const user = (n: number): Instance => ({ id: `users-${n}`, service: 'users', host: '127.0.0.1', port: n, protocol: 'grpc' });
+const user = (n: number): Instance => ({
+  id: `users-${n}`,
+  service: 'users',
+  host: '127.0.0.1',
+  port: n,
+  protocol: 'grpc',
+});
 const method = (idempotent: boolean) => ({ idempotent, requestStream: false }) as RpcMethod<string, string>;
 const get = method(true);
 const create = method(false);
@@ -79,7 +85,9 @@ describe('Target', () => {
 
     it('an idempotent call goes elsewhere, never to the same again', async () => {
       for (let call = 0; call < 9; call++) expect(await ask()).not.toBe('127.0.0.1:2');
-      const retried = transport.links.flatMap(({ calls }) => calls).filter(({ metadata }) => metadata['grpc-previous-rpc-attempts']);
+      const retried = transport.links
+        .flatMap(({ calls }) => calls)
+        .filter(({ metadata }) => metadata['grpc-previous-rpc-attempts']);
       expect(retried).toHaveLength(transport.to(2).calls.length);
       expect(target.peers.map(({ inFlight }) => inFlight)).toEqual([0, 0, 0]);
     });

@@ -28,7 +28,7 @@ export interface TargetDeps {
 export interface CallOptions {
   /** Gives up after this long, in milliseconds; the context's deadline holds in any case. @default the client's for unary calls, none for streams */
   readonly timeoutMs?: number;
-  /** Cancels the call. @default the context's */
+  /** Cancels the call, as the context's does in any case. @default none */
   readonly signal?: AbortSignal;
   /** Headers to send along. */
   readonly metadata?: Metadata;
@@ -59,7 +59,7 @@ export class Target {
     this.#peers = new PeerSet(deps.view.instances, deps.transport);
     this.#budget = new RetryBudget(deps.clock);
     this.#picker = pickerNamed(deps.balancer.value, deps.random);
-    deps.balancer.subscribe((name) => (this.#picker = pickerNamed(name, deps.random)));
+    deps.balancer.subscribe((chosen) => (this.#picker = pickerNamed(chosen, deps.random)));
   }
 
   get peers(): readonly Peer[] {
@@ -89,7 +89,11 @@ export class Target {
     }
   }
 
-  async *stream<Q, S>(method: RpcMethod<Q, S>, requests: AsyncIterable<Q> | Iterable<Q>, options: CallOptions): AsyncIterable<S> {
+  async *stream<Q, S>(
+    method: RpcMethod<Q, S>,
+    requests: AsyncIterable<Q> | Iterable<Q>,
+    options: CallOptions,
+  ): AsyncIterable<S> {
     const attempt = this.#begin(options);
     for (;;) {
       const peer = this.#pick(attempt) ?? (await this.#pickSoon(attempt));
@@ -175,7 +179,7 @@ class Attempts {
     this.#context = context;
     const own = options.timeoutMs === undefined ? Infinity : clock.now() + options.timeoutMs;
     this.deadline = Math.min(own, context?.deadline ?? Infinity);
-    this.signal = options.signal ?? (context?.cancellable ? context.signal : undefined);
+    this.signal = joined(options.signal, context?.cancellable ? context.signal : undefined);
     this.retriesOwned = context?.retriesOwned ?? false;
     this.tried = context?.tried;
   }
@@ -210,4 +214,8 @@ class Attempts {
     if (earlier > 0) metadata['grpc-previous-rpc-attempts'] = String(earlier);
     return metadata;
   }
+}
+
+function joined(a: AbortSignal | undefined, b: AbortSignal | undefined): AbortSignal | undefined {
+  return a && b ? AbortSignal.any([a, b]) : (a ?? b);
 }

@@ -44,7 +44,11 @@ export interface Link {
    * One request, one response.
    * @throws ServiceError with the peer's code; DeadlineExceeded or Cancelled as the call says; LinkFailure
    */
-  unary<Request, Response>(method: RpcMethod<Request, Response>, request: Request, call: OutgoingCall): Promise<Response>;
+  unary<Request, Response>(
+    method: RpcMethod<Request, Response>,
+    request: Request,
+    call: OutgoingCall,
+  ): Promise<Response>;
   /**
    * Any streaming kind; a side that does not stream has exactly one message. Back-pressure holds both ways: requests are
    * pulled as the peer takes them, responses are read as the consumer asks. Leaving the loop early cancels the call.

@@ -1,5 +1,11 @@
 import { Controller, Get, Inject, Module, type DynamicModule } from '@nestjs/common';
-import { HealthCheck, HealthCheckService, TerminusModule, type HealthCheckResult, type HealthIndicatorResult } from '@nestjs/terminus';
+import {
+  HealthCheck,
+  HealthCheckService,
+  TerminusModule,
+  type HealthCheckResult,
+  type HealthIndicatorResult,
+} from '@nestjs/terminus';
 import type { Discovery } from '@holdfast/discovery';
 import type { RpcTargets } from '@holdfast/rpc';
 import type { Lifecycle } from './lifecycle.js';

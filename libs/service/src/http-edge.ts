@@ -2,17 +2,15 @@ import { randomUUID } from 'node:crypto';
 import type { Server } from 'node:http';
 import { CallContext, Cancelled, DeadlineExceeded, StartupError, type Clock, type TraceContext } from '@holdfast/core';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
+import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { Lifecycle } from './lifecycle.js';
+import { sendProblem } from './problem-filter.js';
 
 /** Longest deadline that a caller can ask for, in milliseconds. */
 const MAX_REQUEST_TIMEOUT_MS = 60_000;
 const MAX_BODY_BYTES = 64 * 1024;
 const REQUEST_ID = /^[\w.:-]{1,128}$/;
 const TRACEPARENT = /^[\da-f]{2}-[\da-f]{32}-[\da-f]{16}-[\da-f]{2}$/;
-
-type Fastify = ReturnType<FastifyAdapter['getInstance']>;
-type Request = Parameters<Parameters<Fastify['route']>[0]['handler']>[0];
-type HttpReply = Parameters<Parameters<Fastify['route']>[0]['handler']>[1];
 
 /**
  * Fastify as the edge of a process that is replaced under load: every request runs in a {@link CallContext}, and while
@@ -25,20 +23,25 @@ export function httpEdge(lifecycle: Lifecycle, clock: Clock): FastifyAdapter {
     return503OnClosing: false,
     forceCloseConnections: false,
     routerOptions: { maxParamLength: 1_024 },
+    // What Fastify refuses before any route is found: a malformed or overlong URL.
+    frameworkErrors: (error: FastifyError, _request: FastifyRequest, reply: FastifyReply) => sendProblem(error, reply),
   });
-  const fastify = adapter.getInstance();
+  const fastify = adapter.getInstance<FastifyInstance>();
   // As late as possible, and by a callback: what follows runs inside of `run`, and a parsed body would have lost it.
-  fastify.addHook('preHandler', (request: Request, reply: HttpReply, done: () => void) => {
+  fastify.addHook('preHandler', (request, reply, done) => {
     CallContext.run(contextOf(request, reply, clock), done);
   });
-  fastify.addHook('onSend', (_request: Request, reply: HttpReply, payload: unknown, done: (e: null, p: unknown) => void) => {
-    if (lifecycle.phase.value === 'draining') reply.header('connection', 'close');
-    done(null, payload);
-  });
+  fastify.addHook(
+    'onSend',
+    (_request: FastifyRequest, reply: FastifyReply, payload: unknown, done: (e: null, p: unknown) => void) => {
+      if (lifecycle.phase.value === 'draining') reply.header('connection', 'close');
+      done(null, payload);
+    },
+  );
   return adapter;
 }
 
-function contextOf(request: Request, reply: HttpReply, clock: Clock): CallContext {
+function contextOf(request: FastifyRequest, reply: FastifyReply, clock: Clock): CallContext {
   const { headers } = request;
   const id = headers['x-request-id'];
   const timeout = timeoutOf(headers['x-request-timeout']);
@@ -57,19 +60,21 @@ function timeoutOf(header: string | string[] | undefined): number | undefined {
   return ms > 0 ? Math.min(ms, MAX_REQUEST_TIMEOUT_MS) : undefined;
 }
 
-function traceOf(headers: Request['headers']): TraceContext | undefined {
+function traceOf(headers: FastifyRequest['headers']): TraceContext | undefined {
   const { traceparent, tracestate } = headers;
   if (typeof traceparent !== 'string' || !TRACEPARENT.test(traceparent)) return undefined;
   return typeof tracestate === 'string' ? { traceparent, tracestate } : { traceparent };
 }
 
 /** Aborts when the client hangs up before it has its answer, or its deadline passes. */
-function signalOf(reply: HttpReply, timeoutMs: number | undefined, clock: Clock): AbortSignal {
+function signalOf(reply: FastifyReply, timeoutMs: number | undefined, clock: Clock): AbortSignal {
   const controller = new AbortController();
   const timer =
     timeoutMs === undefined
       ? undefined
-      : clock.after(timeoutMs, () => controller.abort(new DeadlineExceeded('The request took longer than its caller waits.')));
+      : clock.after(timeoutMs, () =>
+          controller.abort(new DeadlineExceeded('The request took longer than its caller waits.')),
+        );
   reply.raw.once('close', () => {
     timer?.cancel();
     if (!reply.raw.writableFinished) controller.abort(new Cancelled('The client has gone away.'));
@@ -100,7 +105,8 @@ export async function listen(
   setting: { host: string; port: string },
 ): Promise<number> {
   try {
-    await app.listen({ host, port });
+    // Not `app.listen`: Nest would log the failure that is about to be told in a sentence.
+    await (app.getHttpAdapter().getInstance() as FastifyInstance).listen({ host, port });
   } catch (error) {
     throw unusable(error, host, port, setting);
   }

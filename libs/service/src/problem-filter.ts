@@ -1,4 +1,4 @@
-import { HttpException, Logger, type ArgumentsHost } from '@nestjs/common';
+import { HttpException, Logger, type ArgumentsHost, type ExceptionFilter } from '@nestjs/common';
 import { Code, codeFacts, codeOfHttpStatus, ServiceError, type FieldViolation } from '@holdfast/core';
 
 /** The parts of a Fastify reply that an error answer needs. */
@@ -29,7 +29,14 @@ const logger = new Logger('Problem');
 export function problemOf(error: unknown): Problem {
   if (error instanceof ServiceError) {
     const { http, title, name } = codeFacts[error.code];
-    const problem = { type: 'about:blank', title, status: http, detail: error.message, code: name, reason: error.reason };
+    const problem = {
+      type: 'about:blank',
+      title,
+      status: http,
+      detail: error.message,
+      code: name,
+      reason: error.reason,
+    };
     return error.violations.length > 0 ? { ...problem, errors: error.violations } : problem;
   }
   const status = statusOf(error);
@@ -51,14 +58,17 @@ function internal(status: number): Problem {
 }
 
 /** Answers a request that failed with problem+json, unless an answer has already begun. */
-export class ProblemFilter {
+export function sendProblem(error: unknown, reply: Reply): void {
+  const problem = problemOf(error);
+  if (problem.status === codeFacts[Code.INTERNAL].http) logger.error(error);
+  if (reply.sent) return;
+  const retryAfterMs = error instanceof ServiceError ? error.retryAfterMs : undefined;
+  if (retryAfterMs !== undefined) reply.header('retry-after', String(Math.ceil(retryAfterMs / 1_000)));
+  reply.code(problem.status).header('content-type', 'application/problem+json').send(JSON.stringify(problem));
+}
+
+export class ProblemFilter implements ExceptionFilter {
   catch(error: unknown, host: ArgumentsHost): void {
-    const reply = host.switchToHttp().getResponse<Reply>();
-    const problem = problemOf(error);
-    if (problem.status === codeFacts[Code.INTERNAL].http) logger.error(error);
-    if (reply.sent) return;
-    const retryAfterMs = error instanceof ServiceError ? error.retryAfterMs : undefined;
-    if (retryAfterMs !== undefined) reply.header('retry-after', String(Math.ceil(retryAfterMs / 1_000)));
-    reply.code(problem.status).header('content-type', 'application/problem+json').send(JSON.stringify(problem));
+    sendProblem(error, host.switchToHttp().getResponse<Reply>());
   }
 }

@@ -8,6 +8,24 @@ const LEVELS: readonly LogLevel[] = ['error', 'warn', 'log', 'debug'];
 /** How long after the drain's bound the process may still take to close what is left, in milliseconds. */
 const CLOSING_MS = 3_000;
 
+/** What Nest says while it puts an app together: of interest to who debugs that, and noise to everybody else. */
+const ASSEMBLY = new Set([
+  'InstanceLoader',
+  'NestApplication',
+  'NestFactory',
+  'NestMicroservice',
+  'RouterExplorer',
+  'RoutesResolver',
+]);
+
+class ServiceLogger extends ConsoleLogger {
+  override log(message: unknown, ...rest: unknown[]): void {
+    const context = rest.at(-1);
+    if (typeof context === 'string' && ASSEMBLY.has(context)) this.debug(message, ...rest);
+    else super.log(message, ...rest);
+  }
+}
+
 /**
  * The whole of an app's `main.ts`: runs the service until SIGTERM or SIGINT, or until the process that started it is gone,
  * then drains and exits with 0. What keeps it from starting is one sentence on stderr and exit code 1.
@@ -19,7 +37,7 @@ export async function runService(app: Type | DynamicModule, options: ServiceOpti
     const settings = readSettings(serviceSettings, options.env ?? process.env);
     drainMs = settings.DRAIN_MS;
     const logLevels = LEVELS.slice(0, LEVELS.indexOf(settings.LOG_LEVEL) + 1);
-    Logger.overrideLogger(new ConsoleLogger({ prefix: options.name, logLevels, json: !process.stdout.isTTY }));
+    Logger.overrideLogger(new ServiceLogger({ prefix: options.name, logLevels, json: !process.stdout.isTTY }));
     service = await startService(app, options);
   } catch (error) {
     console.error(error instanceof StartupError ? `${options.name}: ${error.message}` : error);
@@ -40,5 +58,8 @@ export async function runService(app: Type | DynamicModule, options: ServiceOpti
   process.once('disconnect', stop);
   const { self, http, grpc, admin } = service;
   process.send?.({ type: 'ready', name: self.name, id: self.id, http, grpc, admin });
-  Logger.log(`${self.id} is ready: ${[http, grpc && `grpc ${grpc}`, `admin ${admin}`].filter(Boolean).join(', ')}`, 'Service');
+  Logger.log(
+    `${self.id} is ready: ${[http, grpc && `grpc ${grpc}`, `admin ${admin}`].filter(Boolean).join(', ')}`,
+    'Service',
+  );
 }

@@ -1,22 +1,23 @@
 import { Global, Inject, Module, type DynamicModule, type Provider, type Type } from '@nestjs/common';
 import { APP_FILTER } from '@nestjs/core';
 import { Discovery } from '@holdfast/discovery';
-import { RpcTargets } from '@holdfast/rpc';
+import { RpcErrorFilter, RpcTargets } from '@holdfast/rpc';
 import type { z } from 'zod';
-import { ErrorFilter } from './error-filter.js';
+import { ProblemFilter } from './problem-filter.js';
 import { SELF, type Self } from './self.js';
 import type { SettingsSchema } from './settings.js';
 
 const tokens = new WeakMap<SettingsSchema, symbol>();
 
-function tokenOf(schema: SettingsSchema): symbol {
+/** The injection token of a settings schema's values, for `inject` of a factory. */
+export function settingsToken(schema: SettingsSchema): symbol {
   let token = tokens.get(schema);
   if (!token) tokens.set(schema, (token = Symbol('settings')));
   return token;
 }
 
 /** Injects the values of a settings schema that was given to `runService`; their type is `z.infer<typeof schema>`. */
-export const InjectSettings = (schema: SettingsSchema) => Inject(tokenOf(schema));
+export const InjectSettings = (schema: SettingsSchema) => Inject(settingsToken(schema));
 
 export interface ServiceModuleOptions {
   readonly app: Type | DynamicModule;
@@ -35,12 +36,14 @@ export class ServiceModule {
       { provide: SELF, useValue: options.self },
       { provide: Discovery, useValue: options.discovery },
       { provide: RpcTargets, useValue: options.targets },
-      ...[...options.settings].map(([schema, values]) => ({ provide: tokenOf(schema), useValue: values })),
+      ...[...options.settings].map(([schema, values]) => ({ provide: settingsToken(schema), useValue: values })),
     ];
+    // Told of an error, callers over gRPC get a status with details, and those over HTTP problem+json.
+    const errors = { provide: APP_FILTER, useFactory: () => new RpcErrorFilter(new ProblemFilter()) };
     return {
       module: ServiceModule,
       imports: [options.app],
-      providers: [...shared, { provide: APP_FILTER, useClass: ErrorFilter }],
+      providers: [...shared, errors],
       exports: shared,
     };
   }

@@ -1,11 +1,19 @@
 import 'reflect-metadata';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import type { DynamicModule, Type } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
 import { abortAfter, sleep, systemClock, until, type Clock, type Random } from '@holdfast/core';
 import { Discovery, FileSnapshots, openRegistry, type Instance, type Registration } from '@holdfast/discovery';
-import { GrpcJsServer, GrpcJsTransport, healthProbe, RpcTargets, type RpcServer, type ServiceDefinition } from '@holdfast/rpc';
+import {
+  GrpcJsServer,
+  GrpcJsTransport,
+  healthProbe,
+  RpcTargets,
+  type RpcServer,
+  type ServiceDefinition,
+} from '@holdfast/rpc';
 import { AdminModule } from './admin.module.js';
 import { closeHttp, httpEdge, listen } from './http-edge.js';
 import { Lifecycle } from './lifecycle.js';
@@ -44,6 +52,8 @@ export interface RunningService {
   stop(): Promise<void>;
 }
 
+/** What reflection answers from. */
+const DESCRIPTORS = '@holdfast/proto/descriptors.binpb';
 /** How long a start waits for peers of what the service calls, in milliseconds. */
 const WARM_MS = 3_000;
 /** How long a start waits for the registry to take its entry, in milliseconds. */
@@ -56,19 +66,24 @@ const FIRST_ENTRY_MS = 1_000;
 export async function startService(app: Type | DynamicModule, options: ServiceOptions): Promise<RunningService> {
   const { env = process.env, clock = systemClock, random = Math.random } = options;
   const settings = readSettings(serviceSettings, env);
-  const values = new Map<SettingsSchema, object>([[serviceSettings, settings]]);
+  const values = new Map<SettingsSchema, Record<string, unknown>>([[serviceSettings, settings]]);
   if (options.settings) values.set(options.settings, readSettings(options.settings, env));
   const self = selfOf(options.name, settings);
   const lifecycle = new Lifecycle();
   const closers: (() => Promise<void> | void)[] = [];
   const closeAll = async () => {
-    for (const close of closers.splice(0).reverse()) await close();
+    for (const close of closers.splice(0).toReversed()) await close();
     lifecycle.enter('stopped');
   };
 
   try {
     const transport = new GrpcJsTransport({ clock });
-    const discovery = new Discovery(await openRegistry(settings.REGISTRY_URL, { clock, random, token: settings.REGISTRY_TOKEN }), {
+    const registry = await openRegistry(settings.REGISTRY_URL, {
+      clock,
+      random,
+      consulToken: settings.CONSUL_HTTP_TOKEN,
+    });
+    const discovery = new Discovery(registry, {
       clock,
       random,
       snapshots: new FileSnapshots(join(settings.SNAPSHOT_DIR, self.name)),
@@ -87,14 +102,17 @@ export async function startService(app: Type | DynamicModule, options: ServiceOp
     if (server) nest.connectMicroservice({ strategy: server }, { inheritAppConfig: true });
     await nest.init();
     await nest.startAllMicroservices();
-    const httpPort = options.http ? await listen(nest, settings.HOST, settings.PORT, { host: 'HOST', port: 'PORT' }) : undefined;
+    const httpPort = options.http
+      ? await listen(nest, settings.HOST, settings.PORT, { host: 'HOST', port: 'PORT' })
+      : undefined;
 
     const admin = await NestFactory.create<NestFastifyApplication>(
       AdminModule.for({ self, lifecycle, discovery, targets }),
       new FastifyAdapter(),
-      { abortOnError: false, logger: false },
+      { abortOnError: false },
     );
     closers.push(() => admin.close());
+    await admin.init();
     const adminSetting = { host: 'ADMIN_HOST', port: 'ADMIN_PORT' };
     const adminPort = await listen(admin, settings.ADMIN_HOST, settings.ADMIN_PORT, adminSetting);
 
@@ -135,7 +153,7 @@ function rpcServer(services: readonly ServiceDefinition[], settings: ServiceSett
     services,
     host: settings.HOST,
     port: settings.GRPC_PORT,
-    reflection: settings.NODE_ENV !== 'production',
+    ...(settings.NODE_ENV !== 'production' && { reflection: fileURLToPath(import.meta.resolve(DESCRIPTORS)) }),
     clock,
   });
 }

@@ -1,0 +1,12 @@
+export { InjectRpc, RpcModule } from './rpc.module.js';
+export type { RpcClient, RpcClientOptions } from './client.js';
+export type { CallOptions } from './target.js';
+export { RpcTargets, type RpcTargetsOptions } from './rpc-targets.js';
+export { balancerNames, type BalancerName } from './picker.js';
+export { RpcErrorFilter } from './server/rpc-error-filter.js';
+export type { RpcServer, RpcServerOptions } from './server/rpc-server.js';
+export { GrpcJsServer } from './grpc-js/grpc-js-server.js';
+export { GrpcJsTransport } from './grpc-js/grpc-js-transport.js';
+export { healthProbe } from './health-probe.js';
+export { LinkFailure, type Metadata } from './transport.js';
+export type { ServiceDefinition } from './method.js';
