@@ -5,6 +5,8 @@ import { defineConfig } from 'vitest/config';
 const resolve = { conditions: ['@holdfast/source'] };
 
 export default defineConfig({
+  // Nest's decorators, in specs too: those are not part of the tsconfigs that say so for the sources.
+  oxc: { decorator: { legacy: true, emitDecoratorMetadata: true } },
   resolve,
   ssr: { resolve },
   test: {

@@ -10,3 +10,5 @@ export { GrpcJsTransport } from './grpc-js/grpc-js-transport.js';
 export { healthProbe } from './health-probe.js';
 export { LinkFailure, type Metadata } from './transport.js';
 export type { ServiceDefinition } from './method.js';
+export { registerMeshResolver } from './grpc-js/mesh-resolver.js';
+export type { ClientTls, Keepalive, ServerTls, TransportOptions } from './transport-options.js';

@@ -25,7 +25,11 @@ export class ScriptedLink implements Link {
     return (await this.answer(request, call)) as S;
   }
 
-  async *stream<Q, S>(_method: RpcMethod<Q, S>, requests: AsyncIterable<Q> | Iterable<Q>, call: OutgoingCall): AsyncIterable<S> {
+  async *stream<Q, S>(
+    _method: RpcMethod<Q, S>,
+    requests: AsyncIterable<Q> | Iterable<Q>,
+    call: OutgoingCall,
+  ): AsyncIterable<S> {
     this.calls.push(call);
     for await (const request of requests) yield* (await this.answer(request, call)) as AsyncIterable<S>;
   }

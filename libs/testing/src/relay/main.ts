@@ -1,7 +1,11 @@
 import { Controller, Get, Inject, Module, Query } from '@nestjs/common';
 import { GrpcMethod } from '@nestjs/microservices';
 import { CallContext, sleep, systemClock } from '@holdfast/core';
-import { RelayServiceDefinition, type RelayRequest, type RelayResponse } from '@holdfast/proto/holdfast/testing/v1/relay';
+import {
+  RelayServiceDefinition,
+  type RelayRequest,
+  type RelayResponse,
+} from '@holdfast/proto/holdfast/testing/v1/relay';
 import { RpcTargets } from '@holdfast/rpc';
 import { InjectSelf, runService, type Self } from '@holdfast/service';
 
@@ -46,4 +50,8 @@ class RelayController {
 @Module({ controllers: [RelayController] })
 class RelayModule {}
 
-await runService(RelayModule, { name: process.env['SERVICE_NAME'] ?? 'relay', rpc: [RelayServiceDefinition], http: true });
+await runService(RelayModule, {
+  name: process.env['SERVICE_NAME'] ?? 'relay',
+  rpc: [RelayServiceDefinition],
+  http: true,
+});

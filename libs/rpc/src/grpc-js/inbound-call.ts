@@ -1,0 +1,71 @@
+import type * as grpc from '@grpc/grpc-js';
+import { CallContext, Cancelled, DeadlineExceeded, type Clock, type TraceContext } from '@holdfast/core';
+
+/** What the four kinds of grpc-js's server calls have in common. */
+export interface ServerCall {
+  readonly metadata: grpc.Metadata;
+  readonly cancelled: boolean;
+  getDeadline(): grpc.Deadline;
+  once(event: 'cancelled', listener: () => void): unknown;
+}
+
+/** A call that this process serves, from its arrival to its end. */
+export class InboundCall {
+  readonly context: CallContext;
+  /** True once the answer is complete: the caller's leaving after it is no cancellation. */
+  answered = false;
+  readonly #call: ServerCall;
+  readonly #deadline: number;
+
+  constructor(call: ServerCall, clock: Clock) {
+    this.#call = call;
+    this.#deadline = Number(call.getDeadline());
+    const { metadata } = call;
+    this.context = new CallContext({
+      deadline: this.#deadline === Infinity ? Infinity : clock.now() + (this.#deadline - Date.now()),
+      signal: () => this.#makeSignal(),
+      requestId: textOf(metadata, 'x-request-id'),
+      trace: traceOf(metadata),
+      attempt: Number(textOf(metadata, 'grpc-previous-rpc-attempts') ?? 0),
+    });
+  }
+
+  /** True where nobody waits for the answer any more. */
+  get abandoned(): boolean {
+    return this.#call.cancelled && !this.answered;
+  }
+
+  /** Why the call ended before its answer. */
+  get abandonedBecause(): Cancelled | DeadlineExceeded {
+    return Date.now() >= this.#deadline
+      ? new DeadlineExceeded('The deadline of the call passed.')
+      : new Cancelled('The caller cancelled the call or went away.');
+  }
+
+  /** Calls `task` when the call ends before its answer; at once where it already has. */
+  onAbandoned(task: () => void): void {
+    if (this.abandoned) return task();
+    // grpc-js tells the end of every call by this event, whatever ended it.
+    this.#call.once('cancelled', () => {
+      if (this.abandoned) task();
+    });
+  }
+
+  #makeSignal(): AbortSignal {
+    const controller = new AbortController();
+    this.onAbandoned(() => controller.abort(this.abandonedBecause));
+    return controller.signal;
+  }
+}
+
+function textOf(metadata: grpc.Metadata, key: string): string | undefined {
+  const [value] = metadata.get(key);
+  return typeof value === 'string' ? value : undefined;
+}
+
+function traceOf(metadata: grpc.Metadata): TraceContext | undefined {
+  const traceparent = textOf(metadata, 'traceparent');
+  if (traceparent === undefined) return undefined;
+  const tracestate = textOf(metadata, 'tracestate');
+  return tracestate === undefined ? { traceparent } : { traceparent, tracestate };
+}

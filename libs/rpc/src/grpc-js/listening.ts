@@ -1,0 +1,50 @@
+import { createServer } from 'node:net';
+import * as grpc from '@grpc/grpc-js';
+import { StartupError } from '@holdfast/core';
+import type { ServerTls } from '../transport-options.js';
+
+/**
+ * Makes `server` listen.
+ * @returns the port
+ * @throws StartupError where the address cannot be had
+ */
+export async function listen(server: grpc.Server, host: string, port: number, tls?: ServerTls): Promise<number> {
+  // grpc-js says no more than that it failed, and prints it; node says why.
+  if (port !== 0) await probe(host, port);
+  return new Promise((resolve, reject) => {
+    server.bindAsync(addressOf(host, port), credentialsOf(tls), (error, bound) => {
+      if (error) reject(cannotListen(host, port, error));
+      else resolve(bound);
+    });
+  });
+}
+
+/** How grpc-js names an address. */
+function addressOf(host: string, port: number): string {
+  return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
+}
+
+function probe(host: string, port: number): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const listener = createServer();
+    listener.once('error', (error) => reject(cannotListen(host, port, error)));
+    listener.listen({ host, port }, () => listener.close(() => resolve()));
+  });
+}
+
+function cannotListen(host: string, port: number, cause: Error): StartupError {
+  const code = 'code' in cause ? cause.code : undefined;
+  const sentence =
+    code === 'EADDRINUSE'
+      ? `GRPC_PORT ${port} on ${host} is already in use; choose another or 0 for any free port.`
+      : code === 'EACCES'
+        ? `GRPC_PORT ${port} on ${host} needs rights that this process does not have; choose one above 1023.`
+        : `The gRPC server cannot listen on ${host} port ${port}: ${cause.message}`;
+  return new StartupError(sentence, { cause });
+}
+
+function credentialsOf(tls: ServerTls | undefined): grpc.ServerCredentials {
+  if (!tls) return grpc.ServerCredentials.createInsecure();
+  const pair = { cert_chain: tls.cert, private_key: tls.key };
+  return grpc.ServerCredentials.createSsl(tls.ca ?? null, [pair], tls.ca !== undefined);
+}
