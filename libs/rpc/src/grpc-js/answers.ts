@@ -1,6 +1,8 @@
-import type * as grpc from '@grpc/grpc-js';
+import * as grpc from '@grpc/grpc-js';
 import { Code, ServiceError } from '@holdfast/core';
 import { isObservable, type Observable } from 'rxjs';
+import { detailsKey, encodeError } from '../error-details.js';
+import { handlerError } from '../server/handler-error.js';
 import type { InboundCall } from './inbound-call.js';
 
 type AnswerCall = grpc.ServerWritableStream<unknown, unknown> | grpc.ServerDuplexStream<unknown, unknown>;
@@ -89,4 +91,15 @@ function takenOrOver(call: AnswerCall): Promise<void> {
 function isAsyncIterable(value: unknown): value is AsyncIterable<unknown> {
   // An Observable of RequestStream's kind is both, and it is the handler's input, not its output, that is read.
   return typeof value === 'object' && value !== null && Symbol.asyncIterator in value && !isObservable(value);
+}
+
+/** The status and details that a caller gets for what a handler threw. */
+export function statusOf(error: unknown, domain: string): grpc.ServerErrorResponse {
+  const failure = handlerError(error);
+  const { code, message, details } = encodeError(failure, domain);
+  const status = { name: failure.name, message, code, details: message };
+  if (details === undefined) return status;
+  const metadata = new grpc.Metadata();
+  metadata.set(detailsKey, details);
+  return { ...status, metadata };
 }

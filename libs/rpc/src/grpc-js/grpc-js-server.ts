@@ -2,16 +2,13 @@ import * as grpc from '@grpc/grpc-js';
 import { CallContext, systemClock, type Clock } from '@holdfast/core';
 import { ServerGrpc, type MessageHandler } from '@nestjs/microservices';
 import { isObservable, lastValueFrom } from 'rxjs';
-import { detailsKey, encodeError } from '../error-details.js';
 import { methodsOf, type RpcMethod } from '../method.js';
-import { handlerError } from '../server/handler-error.js';
 import type { RpcServer, RpcServerOptions } from '../server/rpc-server.js';
-import { defaultKeepalive, defaultMaxMessageBytes } from '../transport-options.js';
-import { oneAnswer, writeAnswers } from './answers.js';
+import { oneAnswer, statusOf, writeAnswers } from './answers.js';
 import { matchHandlers, type FoundHandler } from './handlers.js';
 import { HealthService } from './health.js';
 import { InboundCall, type ServerCall } from './inbound-call.js';
-import { listen } from './listening.js';
+import { channelOptionsOf, listen } from './listening.js';
 import { addReflection } from './reflection.js';
 import { RequestStream } from './request-stream.js';
 
@@ -70,11 +67,6 @@ export class GrpcJsServer extends ServerGrpc implements RpcServer {
 
   override async close(): Promise<void> {
     await this.drain(this.#options.drainMs ?? defaultDrainMs);
-  }
-
-  /** The grpc-js server below; undefined before `listen`. */
-  override unwrap<T = grpc.Server | undefined>(): T {
-    return this.#server as T;
   }
 
   override setOnProcessingStartHook(hook: Parameters<ServerGrpc['setOnProcessingStartHook']>[0]): void {
@@ -252,31 +244,4 @@ export class GrpcJsServer extends ServerGrpc implements RpcServer {
     });
     return { aborted };
   }
-}
-
-function statusOf(error: unknown, domain: string): grpc.ServerErrorResponse {
-  const failure = handlerError(error);
-  const { code, message, details } = encodeError(failure, domain);
-  const status = { name: failure.name, message, code, details: message };
-  if (details === undefined) return status;
-  const metadata = new grpc.Metadata();
-  metadata.set(detailsKey, details);
-  return { ...status, metadata };
-}
-
-function channelOptionsOf(options: RpcServerOptions): grpc.ServerOptions {
-  const keepalive = options.keepalive ?? defaultKeepalive;
-  return {
-    // Channelz stays on, though nobody looks at it: without it grpc-js does not know its connections, and
-    // `forceShutdown` ends none of them.
-    'grpc.max_receive_message_length': options.maxMessageBytes ?? defaultMaxMessageBytes,
-    'grpc.keepalive_time_ms': keepalive.everyMs,
-    'grpc.keepalive_timeout_ms': keepalive.timeoutMs,
-    ...(options.maxConcurrentStreams !== undefined && {
-      'grpc.max_concurrent_streams': options.maxConcurrentStreams,
-    }),
-    ...(options.maxConnectionAgeMs !== undefined && {
-      'grpc.max_connection_age_ms': options.maxConnectionAgeMs,
-    }),
-  };
 }

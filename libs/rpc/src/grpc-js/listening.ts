@@ -1,7 +1,8 @@
 import { createServer } from 'node:net';
 import * as grpc from '@grpc/grpc-js';
 import { StartupError } from '@holdfast/core';
-import type { ServerTls } from '../transport-options.js';
+import type { RpcServerOptions } from '../server/rpc-server.js';
+import { defaultKeepalive, defaultMaxMessageBytes, type ServerTls } from '../transport-options.js';
 
 /**
  * Makes `server` listen.
@@ -47,4 +48,22 @@ function credentialsOf(tls: ServerTls | undefined): grpc.ServerCredentials {
   if (!tls) return grpc.ServerCredentials.createInsecure();
   const pair = { cert_chain: tls.cert, private_key: tls.key };
   return grpc.ServerCredentials.createSsl(tls.ca ?? null, [pair], tls.ca !== undefined);
+}
+
+/** What grpc-js wants to hear of the options. */
+export function channelOptionsOf(options: RpcServerOptions): grpc.ServerOptions {
+  const keepalive = options.keepalive ?? defaultKeepalive;
+  return {
+    // Channelz stays on, though nobody looks at it: without it grpc-js does not know its connections, and
+    // `forceShutdown` ends none of them.
+    'grpc.max_receive_message_length': options.maxMessageBytes ?? defaultMaxMessageBytes,
+    'grpc.keepalive_time_ms': keepalive.everyMs,
+    'grpc.keepalive_timeout_ms': keepalive.timeoutMs,
+    ...(options.maxConcurrentStreams !== undefined && {
+      'grpc.max_concurrent_streams': options.maxConcurrentStreams,
+    }),
+    ...(options.maxConnectionAgeMs !== undefined && {
+      'grpc.max_connection_age_ms': options.maxConnectionAgeMs,
+    }),
+  };
 }

@@ -13,6 +13,7 @@ import {
   type ExecutionContext,
   type INestMicroservice,
   type NestInterceptor,
+  type Type,
 } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { GrpcMethod } from '@nestjs/microservices';
@@ -104,7 +105,7 @@ const [getUser, createUser, listUsers] = methodsOf(UserServiceDefinition) as [
 
 const closing: (() => unknown)[] = [];
 
-async function start(module: unknown, options: Partial<RpcServerOptions> = {}) {
+async function start(module: Type, options: Partial<RpcServerOptions> = {}) {
   const strategy = new GrpcJsServer({ services: [UserServiceDefinition], ...options });
   const app: INestMicroservice = await NestFactory.createMicroservice(module, { strategy, logger: false });
   app.useGlobalFilters(new RpcErrorFilter());
@@ -211,7 +212,9 @@ describe('GrpcJsServer in a Nest app', () => {
       stream.write({ listServices: '' });
       return new Promise((resolve, reject) => {
         stream.on('error', reject);
-        stream.on('data', ({ listServicesResponse }) => resolve(listServicesResponse.service.map(({ name: n }) => n)));
+        stream.on('data', ({ listServicesResponse }) =>
+          resolve(listServicesResponse.service.map((service: { name: string }) => service.name)),
+        );
       });
     };
     const { strategy } = await start(AppModule, { reflection: descriptors });
