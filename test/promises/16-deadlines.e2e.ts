@@ -64,7 +64,8 @@ describe.each(registries)('promise 16, deadlines travel, on $kind', (registry) =
     expect(remaining[0]).toBeLessThanOrEqual(2_000);
     expect(remaining[0]).toBeGreaterThan(1_800);
     for (const hop of [1, 2]) {
-      expect(remaining[hop]).toBeLessThanOrEqual(remaining[hop - 1]! - 50);
+      // It travels in whole milliseconds, and timers are as exact.
+      expect(remaining[hop]).toBeLessThanOrEqual(remaining[hop - 1]! - 50 + 2);
       expect(remaining[hop]).toBeGreaterThan(remaining[hop - 1]! - 300);
     }
     for (const sighting of sightings) expect(sighting).toMatchObject({ requestId: 'r-16', traceparent });

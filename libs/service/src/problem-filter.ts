@@ -20,6 +20,7 @@ export interface Problem {
   readonly errors?: readonly FieldViolation[];
 }
 
+const MAX_DETAIL = 200;
 const logger = new Logger('Problem');
 
 /**
@@ -42,7 +43,12 @@ export function problemOf(error: unknown): Problem {
   const status = statusOf(error);
   if (status === undefined || status >= 500) return internal(status ?? 500);
   const { title, name } = codeFacts[codeOfHttpStatus(status)];
-  return { type: 'about:blank', title, status, detail: (error as Error).message, code: name };
+  return { type: 'about:blank', title, status, detail: shortened((error as Error).message), code: name };
+}
+
+/** A framework's message may quote the request, which is as long as its sender likes. */
+function shortened(message: string): string {
+  return message.length > MAX_DETAIL ? `${message.slice(0, MAX_DETAIL)}…` : message;
 }
 
 /** Nest's exceptions know their status; Fastify's own errors (a malformed or too large body) carry `statusCode`. */

@@ -24,6 +24,11 @@ class ServiceLogger extends ConsoleLogger {
     if (typeof context === 'string' && ASSEMBLY.has(context)) this.debug(message, ...rest);
     else super.log(message, ...rest);
   }
+
+  override error(message: unknown, ...rest: unknown[]): void {
+    // Nest logs what a provider throws at the start and throws it on; it is told once, below, in a sentence.
+    if (rest.at(-1) !== 'ExceptionHandler') super.error(message, ...rest);
+  }
 }
 
 /**

@@ -3,7 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { startService, type RunningService, type ServiceOptions } from '@holdfast/service';
-import type { DynamicModule, Type } from '@nestjs/common';
+import { Logger, type DynamicModule, type Type } from '@nestjs/common';
 
 /**
  * A whole mesh in one process: services on free loopback ports that find each other in a registry of their own, for tests
@@ -16,6 +16,7 @@ export class Mesh implements AsyncDisposable {
   private constructor(private readonly folder: string) {}
 
   static async open(): Promise<Mesh> {
+    Logger.overrideLogger(['warn', 'error']);
     return new Mesh(await mkdtemp(join(tmpdir(), 'holdfast-mesh-')));
   }
 

@@ -43,6 +43,7 @@ describe('finding a backend', () => {
 
   it('says how to get one that is missing', () => {
     vi.stubEnv('PATH', '');
+    vi.stubEnv('REQUIRE_BACKENDS', undefined);
     const absent = 'no-such-program' as 'consul';
     expect(() => requireBinary(absent)).toThrow('run `npm run backends`');
     const stderr = vi.spyOn(process.stderr, 'write').mockReturnValue(true);
