@@ -1,4 +1,5 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
+import { abortSignalOf, type CancelSignal } from './cancellation.js';
 import type { Clock } from './clock.js';
 
 /** W3C trace context, carried as received where nothing in the process traces. */
@@ -11,7 +12,7 @@ export interface CallContextFields {
   /** When the caller stops waiting, on the process's monotonic clock (`Clock.now()`), in milliseconds. @default Infinity */
   readonly deadline?: number;
   /** Aborts when the caller goes away or its deadline passes. A function is called once, on first use: most calls never look. */
-  readonly signal?: AbortSignal | (() => AbortSignal);
+  readonly signal?: CancelSignal | (() => CancelSignal);
   readonly requestId?: string | undefined;
   readonly trace?: TraceContext | undefined;
   /** Which try of the logical call this is; 0 is the first. @default 0 */
@@ -39,7 +40,8 @@ export class CallContext {
   readonly tried: Set<string> | undefined;
   readonly hashKey: string | undefined;
   readonly retriesOwned: boolean;
-  #signal: AbortSignal | (() => AbortSignal) | undefined;
+  #cancellation: CancelSignal | (() => CancelSignal) | undefined;
+  #signal: AbortSignal | undefined;
 
   constructor(fields: CallContextFields = {}) {
     this.deadline = fields.deadline ?? Infinity;
@@ -49,7 +51,7 @@ export class CallContext {
     this.tried = fields.tried;
     this.hashKey = fields.hashKey;
     this.retriesOwned = fields.retriesOwned ?? false;
-    this.#signal = fields.signal;
+    this.#cancellation = fields.signal;
   }
 
   /** The context of the call that this code runs for; undefined outside of any. */
@@ -62,14 +64,18 @@ export class CallContext {
     return storage.run(context, fn);
   }
 
+  /** Aborts when nobody waits for the call any more. What a handler passes on to whatever takes an AbortSignal. */
   get signal(): AbortSignal {
-    if (typeof this.#signal === 'function') this.#signal = this.#signal();
-    return this.#signal ?? (neverAborted ??= new AbortController().signal);
+    const cancellation = this.cancellation;
+    return (this.#signal ??= cancellation
+      ? abortSignalOf(cancellation)
+      : (neverAborted ??= new AbortController().signal));
   }
 
-  /** True where a signal was given: false spares the outbound side from listening to one that never aborts. */
-  get cancellable(): boolean {
-    return this.#signal !== undefined;
+  /** The same for the platform's own code, at less cost; undefined where the call cannot be cancelled. */
+  get cancellation(): CancelSignal | undefined {
+    if (typeof this.#cancellation === 'function') this.#cancellation = this.#cancellation();
+    return this.#cancellation;
   }
 
   /** Milliseconds left before the deadline: Infinity without one, 0 once it has passed. */
@@ -85,7 +91,7 @@ export class CallContext {
       attempt: this.attempt,
       hashKey: this.hashKey,
       retriesOwned: this.retriesOwned,
-      ...(this.#signal && { signal: () => this.signal }),
+      ...(this.#cancellation && { signal: () => this.cancellation! }),
       ...(this.tried && { tried: this.tried }),
       ...fields,
       deadline: Math.min(this.deadline, fields.deadline ?? Infinity),

@@ -1,3 +1,5 @@
+import type { CancelSignal } from './cancellation.js';
+
 /** A pending call made by {@link Clock.after}. */
 export interface Timer {
   /** Takes the call back; does nothing once it has run. */
@@ -54,18 +56,18 @@ export function abortAfter(
   clock: Clock,
   ms: number,
   reason: string,
-  parent?: AbortSignal,
+  parent?: CancelSignal,
 ): Disposable & { signal: AbortSignal } {
   const controller = new AbortController();
-  const onParentAbort = () => controller.abort(parent?.reason);
-  if (parent?.aborted) onParentAbort();
-  parent?.addEventListener('abort', onParentAbort, { once: true });
+  const listener = { handleEvent: () => controller.abort(parent?.reason) };
+  if (parent?.aborted) listener.handleEvent();
+  parent?.addEventListener('abort', listener);
   const timer = clock.after(ms, () => controller.abort(new Error(reason)));
   return {
     signal: controller.signal,
     [Symbol.dispose]() {
       timer.cancel();
-      parent?.removeEventListener('abort', onParentAbort);
+      parent?.removeEventListener('abort', listener);
     },
   };
 }

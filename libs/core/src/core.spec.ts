@@ -5,6 +5,7 @@ import {
   abortAfter,
   backoffDelay,
   CallContext,
+  Cancellation,
   Cell,
   Code,
   codeFacts,
@@ -155,12 +156,33 @@ describe('CallContext', () => {
       },
     });
     const derived = context.with({ attempt: 1 });
-    expect(context.cancellable && derived.cancellable).toBe(true);
     expect(made).toBe(0);
     expect(derived.signal).toBe(context.signal);
     expect(made).toBe(1);
-    expect(new CallContext().cancellable).toBe(false);
+    expect(new CallContext().cancellation).toBeUndefined();
     expect(new CallContext().signal.aborted).toBe(false);
+  });
+
+  it('turns a Cancellation into a signal when it is asked for one, before or after', () => {
+    const cancellation = new Cancellation();
+    const before = new CallContext({ signal: cancellation }).signal;
+    const after = new CallContext({ signal: cancellation });
+    expect(before.aborted).toBe(false);
+    cancellation.abort('gone');
+    cancellation.abort('again');
+    expect([before.reason, after.signal.reason, after.cancellation?.reason]).toEqual(['gone', 'gone', 'gone']);
+  });
+
+  it('a Cancellation tells who listens, once, and nobody who left', () => {
+    const cancellation = new Cancellation();
+    const told: string[] = [];
+    const [stays, leaves] = ['stays', 'leaves'].map((name) => ({ handleEvent: () => void told.push(name) }));
+    cancellation.addEventListener('abort', stays!);
+    cancellation.addEventListener('abort', leaves!);
+    cancellation.removeEventListener('abort', leaves!);
+    cancellation.abort(new Error('gone'));
+    cancellation.addEventListener('abort', leaves!);
+    expect(told).toEqual(['stays']);
   });
 
   it('only ever shortens a deadline, and keeps what is not changed', () => {

@@ -1,4 +1,5 @@
 export { CallContext, type CallContextFields, type TraceContext } from './call-context.js';
+export { abortSignalOf, Cancellation, type CancelListener, type CancelSignal } from './cancellation.js';
 export {
   BulkheadFull,
   Cancelled,

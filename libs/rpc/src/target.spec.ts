@@ -204,7 +204,10 @@ describe('Target', () => {
       transport.connectsAtOnce = false;
       target = open();
       const controller = new AbortController();
-      const failed = expect(ask({ signal: controller.signal })).rejects.toThrow('gone');
+      const failed = expect(ask({ signal: controller.signal })).rejects.toMatchObject({
+        code: Code.CANCELLED,
+        cause: new Error('gone'),
+      });
       controller.abort(new Error('gone'));
       await failed;
       expect(clock.pending).toBe(0);

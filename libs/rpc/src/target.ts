@@ -1,9 +1,11 @@
 import {
   abortAfter,
+  abortSignalOf,
   CallContext,
   DeadlineExceeded,
   NoInstances,
   until,
+  type CancelSignal,
   type Clock,
   type Live,
   type Random,
@@ -14,7 +16,7 @@ import type { Peer } from './peer.js';
 import { PeerSet } from './peer-set.js';
 import { pickerNamed, type BalancerName, type Picker } from './picker.js';
 import { RetryBudget } from './retry-budget.js';
-import { LinkFailure, type Metadata, type OutgoingCall, type Transport } from './transport.js';
+import { cancelledBy, LinkFailure, type Metadata, type OutgoingCall, type Transport } from './transport.js';
 
 export interface TargetDeps {
   readonly view: ServiceView;
@@ -148,7 +150,7 @@ export class Target {
       using wait = abortAfter(clock, budgetMs, 'no peer became ready', attempts.signal);
       await until(this.#peers.ready, (peers) => peers.length > 0, wait.signal).catch(() => undefined);
     }
-    attempts.signal?.throwIfAborted();
+    if (attempts.signal?.aborted) throw cancelledBy(attempts.signal);
     if (attempts.deadline <= clock.now()) throw new DeadlineExceeded(`No answer from ${this.name} in time.`);
     const peer = this.#pick(attempts);
     if (!peer) throw new NoInstances(this.name);
@@ -166,7 +168,7 @@ export class Target {
 /** One logical call and its attempts so far. */
 class Attempts {
   readonly deadline: number;
-  readonly signal: AbortSignal | undefined;
+  readonly signal: CancelSignal | undefined;
   readonly retriesOwned: boolean;
   tried: Set<string> | undefined;
   count = 0;
@@ -179,7 +181,7 @@ class Attempts {
     this.#context = context;
     const own = options.timeoutMs === undefined ? Infinity : clock.now() + options.timeoutMs;
     this.deadline = Math.min(own, context?.deadline ?? Infinity);
-    this.signal = joined(options.signal, context?.cancellable ? context.signal : undefined);
+    this.signal = joined(options.signal, context?.cancellation);
     this.retriesOwned = context?.retriesOwned ?? false;
     this.tried = context?.tried;
   }
@@ -216,6 +218,6 @@ class Attempts {
   }
 }
 
-function joined(a: AbortSignal | undefined, b: AbortSignal | undefined): AbortSignal | undefined {
-  return a && b ? AbortSignal.any([a, b]) : (a ?? b);
+function joined(a: AbortSignal | undefined, b: CancelSignal | undefined): CancelSignal | undefined {
+  return a && b ? AbortSignal.any([a, abortSignalOf(b)]) : (a ?? b);
 }

@@ -1,4 +1,4 @@
-import { Code, ServiceError, type Live, type ServiceErrorOptions } from '@holdfast/core';
+import { Cancelled, Code, ServiceError, type CancelSignal, type Live, type ServiceErrorOptions } from '@holdfast/core';
 import type { RpcMethod } from './method.js';
 
 /** Headers or trailers of a call. Keys are lower case; a key that ends in `-bin` has bytes, every other a string. */
@@ -10,7 +10,7 @@ export interface OutgoingCall {
   /** When to give up, on `Clock.now()` of the transport's clock, in milliseconds; Infinity for never. It travels as `grpc-timeout`. */
   readonly deadline: number;
   /** Cancels the call, on the wire too. */
-  readonly signal?: AbortSignal;
+  readonly signal?: CancelSignal;
   /** Called once with what the server sent before its first message, if it did. */
   readonly onHeader?: (header: Metadata) => void;
   /** Called once with the trailers of a call that ended with an answer, good or bad. */
@@ -33,6 +33,13 @@ export class LinkFailure extends ServiceError {
     super(Code.UNAVAILABLE, message, { reason: 'LINK_FAILURE', ...options });
     this.processed = processed;
   }
+}
+
+/** The error for a call whose signal aborted: the reason itself where it is one of ours, so that nothing is lost. */
+export function cancelledBy(signal: CancelSignal): ServiceError {
+  const reason: unknown = signal.reason;
+  if (reason instanceof ServiceError) return reason;
+  return new Cancelled('The caller cancelled the call.', { cause: reason });
 }
 
 /** The way to one peer. It connects when told to (or by the first call) and then keeps itself connected, with jitter, until closed. */

@@ -1,6 +1,13 @@
-import { randomUUID } from 'node:crypto';
 import type { Server } from 'node:http';
-import { CallContext, Cancelled, DeadlineExceeded, StartupError, type Clock, type TraceContext } from '@holdfast/core';
+import {
+  CallContext,
+  Cancellation,
+  Cancelled,
+  DeadlineExceeded,
+  StartupError,
+  type Clock,
+  type TraceContext,
+} from '@holdfast/core';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { Lifecycle } from './lifecycle.js';
@@ -14,7 +21,7 @@ const TRACEPARENT = /^[\da-f]{2}-[\da-f]{32}-[\da-f]{16}-[\da-f]{2}$/;
 
 /**
  * Fastify as the edge of a process that is replaced under load: every request runs in a {@link CallContext}, and while
- * the process drains, each answer asks its client to connect anew, so that no connection is closed under a request.
+ * the process drains, each request's answer asks its client to connect anew, so that no connection closes under one.
  */
 export function httpEdge(lifecycle: Lifecycle, clock: Clock): FastifyAdapter {
   const adapter = new FastifyAdapter({
@@ -29,15 +36,9 @@ export function httpEdge(lifecycle: Lifecycle, clock: Clock): FastifyAdapter {
   const fastify = adapter.getInstance<FastifyInstance>();
   // As late as possible, and by a callback: what follows runs inside of `run`, and a parsed body would have lost it.
   fastify.addHook('preHandler', (request, reply, done) => {
+    if (lifecycle.phase.value === 'draining') reply.header('connection', 'close');
     CallContext.run(contextOf(request, reply, clock), done);
   });
-  fastify.addHook(
-    'onSend',
-    (_request: FastifyRequest, reply: FastifyReply, payload: unknown, done: (e: null, p: unknown) => void) => {
-      if (lifecycle.phase.value === 'draining') reply.header('connection', 'close');
-      done(null, payload);
-    },
-  );
   return adapter;
 }
 
@@ -47,8 +48,8 @@ function contextOf(request: FastifyRequest, reply: FastifyReply, clock: Clock): 
   const timeout = timeoutOf(headers['x-request-timeout']);
   return new CallContext({
     ...(timeout !== undefined && { deadline: clock.now() + timeout }),
-    signal: () => signalOf(reply, timeout, clock),
-    requestId: typeof id === 'string' && REQUEST_ID.test(id) ? id : randomUUID(),
+    signal: () => cancellationOf(reply, timeout, clock),
+    requestId: typeof id === 'string' && REQUEST_ID.test(id) ? id : undefined,
     trace: traceOf(headers),
   });
 }
@@ -67,19 +68,19 @@ function traceOf(headers: FastifyRequest['headers']): TraceContext | undefined {
 }
 
 /** Aborts when the client hangs up before it has its answer, or its deadline passes. */
-function signalOf(reply: FastifyReply, timeoutMs: number | undefined, clock: Clock): AbortSignal {
-  const controller = new AbortController();
+function cancellationOf(reply: FastifyReply, timeoutMs: number | undefined, clock: Clock): Cancellation {
+  const cancellation = new Cancellation();
   const timer =
     timeoutMs === undefined
       ? undefined
       : clock.after(timeoutMs, () =>
-          controller.abort(new DeadlineExceeded('The request took longer than its caller waits.')),
+          cancellation.abort(new DeadlineExceeded('The request took longer than its caller waits.')),
         );
   reply.raw.once('close', () => {
     timer?.cancel();
-    if (!reply.raw.writableFinished) controller.abort(new Cancelled('The client has gone away.'));
+    if (!reply.raw.writableFinished) cancellation.abort(new Cancelled('The client has gone away.'));
   });
-  return controller.signal;
+  return cancellation;
 }
 
 /**

@@ -1,4 +1,3 @@
-import { CallContext } from '@holdfast/core';
 import { UserServiceDefinition } from '@holdfast/proto/user/v1/user';
 import { InjectRpc, type RpcClient } from '@holdfast/rpc';
 import { Injectable } from '@nestjs/common';
@@ -43,9 +42,7 @@ export class UsersClient {
   /** Every user in the order of names, read as the loop asks. Leaving it cancels the call, also between two users. */
   list(): AsyncIterableIterator<ListedUser> {
     const left = new AbortController();
-    const context = CallContext.current();
-    const signal = context?.cancellable ? AbortSignal.any([context.signal, left.signal]) : left.signal;
-    const responses = this.#rpc.listUsers({}, { signal })[Symbol.asyncIterator]();
+    const responses = this.#rpc.listUsers({}, { signal: left.signal })[Symbol.asyncIterator]();
     return {
       [Symbol.asyncIterator]() {
         return this;

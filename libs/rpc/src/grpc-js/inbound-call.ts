@@ -1,5 +1,5 @@
 import type * as grpc from '@grpc/grpc-js';
-import { CallContext, Cancelled, DeadlineExceeded, type Clock, type TraceContext } from '@holdfast/core';
+import { CallContext, Cancellation, Cancelled, DeadlineExceeded, type Clock, type TraceContext } from '@holdfast/core';
 
 /** What the four kinds of grpc-js's server calls have in common. */
 export interface ServerCall {
@@ -51,10 +51,10 @@ export class InboundCall {
     });
   }
 
-  #makeSignal(): AbortSignal {
-    const controller = new AbortController();
-    this.onAbandoned(() => controller.abort(this.abandonedBecause));
-    return controller.signal;
+  #makeSignal(): Cancellation {
+    const cancellation = new Cancellation();
+    this.onAbandoned(() => cancellation.abort(this.abandonedBecause));
+    return cancellation;
   }
 }
 

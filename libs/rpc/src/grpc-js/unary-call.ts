@@ -1,8 +1,8 @@
 import { setMaxListeners } from 'node:events';
 import * as grpc from '@grpc/grpc-js';
-import { Cancelled, Code, ServiceError } from '@holdfast/core';
+import { Code, ServiceError, type CancelListener, type CancelSignal } from '@holdfast/core';
 import type { RpcMethod } from '../method.js';
-import type { OutgoingCall } from '../transport.js';
+import { cancelledBy, type OutgoingCall } from '../transport.js';
 import { deadlinePassed, failureOf, isFromPeer } from './failure.js';
 import { fromGrpcMetadata, toGrpcMetadata } from './metadata.js';
 
@@ -25,16 +25,9 @@ export interface RunningCall {
   abort(error: ServiceError): void;
 }
 
-/** The error for a call whose signal aborted: the reason itself where it is one of ours, so that nothing is lost. */
-export function cancelledBy(signal: AbortSignal): ServiceError {
-  const reason: unknown = signal.reason;
-  if (reason instanceof ServiceError) return reason;
-  return new Cancelled('The caller cancelled the call.', { cause: reason });
-}
-
 /** Many calls may share one signal: ten listeners, from where Node.js warns of a leak, are nothing. */
-export function listenTo(signal: AbortSignal, listener: { handleEvent(): void }): void {
-  setMaxListeners(0, signal);
+export function listenTo(signal: CancelSignal, listener: CancelListener): void {
+  if (signal instanceof AbortSignal) setMaxListeners(0, signal);
   signal.addEventListener('abort', listener);
 }
 

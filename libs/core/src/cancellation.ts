@@ -1,0 +1,57 @@
+/** What the platform needs of an AbortSignal, which is one; listeners are objects, so that listening needs no closure. */
+export interface CancelSignal {
+  readonly aborted: boolean;
+  /** Why, once aborted. */
+  readonly reason: unknown;
+  addEventListener(type: 'abort', listener: CancelListener): void;
+  removeEventListener(type: 'abort', listener: CancelListener): void;
+}
+
+export interface CancelListener {
+  handleEvent(): void;
+}
+
+/**
+ * A CancelSignal and its controller in one small object. Nearly every call makes one and nearly none is cancelled, and
+ * an AbortController costs a gateway a tenth of what it spends on a whole request (Node 20).
+ */
+export class Cancellation implements CancelSignal {
+  #aborted = false;
+  #reason: unknown;
+  #listeners: Set<CancelListener> | undefined;
+
+  get aborted(): boolean {
+    return this.#aborted;
+  }
+
+  get reason(): unknown {
+    return this.#reason;
+  }
+
+  /** Tells all who listen, once; doing it again changes nothing. */
+  abort(reason: unknown): void {
+    if (this.#aborted) return;
+    this.#aborted = true;
+    this.#reason = reason;
+    const listeners = this.#listeners;
+    this.#listeners = undefined;
+    for (const listener of listeners ?? []) listener.handleEvent();
+  }
+
+  addEventListener(_type: 'abort', listener: CancelListener): void {
+    if (!this.#aborted) (this.#listeners ??= new Set()).add(listener);
+  }
+
+  removeEventListener(_type: 'abort', listener: CancelListener): void {
+    this.#listeners?.delete(listener);
+  }
+}
+
+/** An AbortSignal that aborts with `source`, for code that wants a real one. */
+export function abortSignalOf(source: CancelSignal): AbortSignal {
+  if (source instanceof AbortSignal) return source;
+  if (source.aborted) return AbortSignal.abort(source.reason);
+  const controller = new AbortController();
+  source.addEventListener('abort', { handleEvent: () => controller.abort(source.reason) });
+  return controller.signal;
+}
