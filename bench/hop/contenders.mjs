@@ -24,6 +24,21 @@ const plans = {
       cwd: contenders,
     };
   },
+  // No contender but the floor: what Fastify and grpc-js alone cost, which no framework on this transport can go below.
+  'by hand': (ports, replicas) => {
+    const [port, ...grpc] = ports;
+    return {
+      services: replicas.map((ID, i) => ({
+        script: 'bench/hop/bare/user-service.mjs',
+        env: { ID, GRPC_PORT: grpc[i] },
+      })),
+      gateway: {
+        script: 'bench/hop/bare/gateway.mjs',
+        env: { PORT: port, UPSTREAMS: replicas.map((_, i) => `127.0.0.1:${grpc[i]}`).join(',') },
+      },
+      cwd: root,
+    };
+  },
   Moleculer: (ports, replicas) => {
     const [port, ...tcp] = ports;
     const NODES = ['gateway', ...replicas].map((id, i) => `127.0.0.1:${tcp[i]}/${id}`).join(',');

@@ -16,7 +16,7 @@ const help = `One request over one hop, GET /users/:name through a gateway to a 
   --quick            one short round: to see that it runs, not to quote
   --help`;
 
-/** Rounds and seconds that keep a full run below five minutes with three contenders. */
+/** Rounds and seconds that keep a full run at about five minutes with four contenders. */
 const full = { connections: [1, 16, 64], rounds: 5, seconds: 4, warmUpSeconds: 5 };
 const quick = { connections: [1, 64], rounds: 1, seconds: 2, warmUpSeconds: 2 };
 

