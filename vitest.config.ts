@@ -15,6 +15,8 @@ export default defineConfig({
         extends: true,
         test: {
           name: 'specs',
+          // For the specs that Nest's generators write; ours import what they use.
+          globals: true,
           include: ['{libs,apps,tools,proto}/**/src/**/*.spec.ts', 'test/*.spec.ts', 'test/issues/*.spec.ts'],
         },
       },

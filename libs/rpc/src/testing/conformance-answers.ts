@@ -1,9 +1,8 @@
 import { Metadata } from '@grpc/grpc-js';
 import { CallContext, Code, codeFacts, DeadlineExceeded, Cancelled, ServiceError } from '@holdfast/core';
 import { describe, expect, it } from 'vitest';
-import { all, call, connected, failureOf } from './conformance-fixture.js';
+import { all, call, connected, failureOf, type TransportUnderTest } from './conformance-fixture.js';
 import { echo, expand } from './echo-server.js';
-import type { TransportUnderTest } from './transport-conformance.js';
 
 const failing = Object.values(Code).filter((code) => code !== Code.OK);
 

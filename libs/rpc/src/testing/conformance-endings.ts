@@ -1,9 +1,8 @@
 import { getEventListeners } from 'node:events';
 import { CallContext, Cancelled, Code, DeadlineExceeded, systemClock } from '@holdfast/core';
 import { describe, expect, it } from 'vitest';
-import { all, call, connected, failureOf, Gate, inMs } from './conformance-fixture.js';
+import { all, call, connected, failureOf, Gate, inMs, type TransportUnderTest } from './conformance-fixture.js';
 import { echo, expand, type EchoServer } from './echo-server.js';
-import type { TransportUnderTest } from './transport-conformance.js';
 
 const nothing = { text: '', payload: new Uint8Array() };
 /** How soon work in the server must learn that nobody waits for it, in milliseconds. */

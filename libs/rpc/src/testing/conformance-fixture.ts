@@ -2,9 +2,16 @@ import { systemClock } from '@holdfast/core';
 import { expect, onTestFinished } from 'vitest';
 import type { RpcServerOptions } from '../server/rpc-server.js';
 import type { TransportOptions } from '../transport-options.js';
-import type { Link, OutgoingCall } from '../transport.js';
-import { EchoServer } from './echo-server.js';
-import type { TransportUnderTest } from './transport-conformance.js';
+import type { Link, OutgoingCall, Transport } from '../transport.js';
+import { EchoServer, type MakeServer } from './echo-server.js';
+
+/** One side or both of a transport, to be held to what all transports promise. */
+export interface TransportUnderTest {
+  /** The calling side. */
+  transport(options: TransportOptions): Transport;
+  /** The serving side, not yet listening; the suite adds the handlers itself. */
+  readonly server: MakeServer;
+}
 
 export interface Pair {
   readonly server: EchoServer;

@@ -2,9 +2,17 @@ import { Code, ServiceError } from '@holdfast/core';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { LinkFailure, type LinkState } from '../transport.js';
 import { selfSigned } from './certificates.js';
-import { all, call, connected, failureOf, Gate, linked, served } from './conformance-fixture.js';
+import {
+  all,
+  call,
+  connected,
+  failureOf,
+  Gate,
+  linked,
+  served,
+  type TransportUnderTest,
+} from './conformance-fixture.js';
 import { echo, expand } from './echo-server.js';
-import type { TransportUnderTest } from './transport-conformance.js';
 import { Wire } from './wire.js';
 
 const nothing = { text: '', payload: new Uint8Array() };

@@ -1,9 +1,8 @@
 import { CallContext, Code, ServiceError } from '@holdfast/core';
 import { concatMap, from, map, of, toArray } from 'rxjs';
 import { describe, expect, it } from 'vitest';
-import { all, call, connected, failureOf, Gate, settled } from './conformance-fixture.js';
+import { all, call, connected, failureOf, Gate, settled, type TransportUnderTest } from './conformance-fixture.js';
 import { chat, collect, expand } from './echo-server.js';
-import type { TransportUnderTest } from './transport-conformance.js';
 
 /** More messages than this in flight mean that nobody holds the producer back: buffers and windows take some dozens. */
 const inFlightLimit = 150;

@@ -1,19 +1,11 @@
 import { describe } from 'vitest';
-import type { TransportOptions } from '../transport-options.js';
-import type { Transport } from '../transport.js';
 import { describeAnswers } from './conformance-answers.js';
 import { describeEndings } from './conformance-endings.js';
 import { describeLinks } from './conformance-links.js';
+import type { TransportUnderTest } from './conformance-fixture.js';
 import { describeStreams } from './conformance-streams.js';
-import type { MakeServer } from './echo-server.js';
 
-/** One side or both of a transport, to be held to what all transports promise. */
-export interface TransportUnderTest {
-  /** The calling side. */
-  transport(options: TransportOptions): Transport;
-  /** The serving side, not yet listening; the suite adds the handlers itself. */
-  readonly server: MakeServer;
-}
+export type { TransportUnderTest } from './conformance-fixture.js';
 
 /**
  * What every transport must do, over real sockets on loopback: one suite for all of them. Each side may be tried against
