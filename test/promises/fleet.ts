@@ -13,6 +13,7 @@ export interface PeerState {
   readonly state: string;
   readonly inFlight: number;
   readonly picks: number;
+  readonly idleMs: number | null;
 }
 
 /** Where a fleet finds itself; `backend` is the registry's own process, where it has one. */

@@ -11,6 +11,8 @@ export class Peer {
   inFlight = 0;
   /** Attempts that were sent to it since it was made. */
   picks = 0;
+  /** When the last of them was, on the process's clock; -Infinity before the first. */
+  pickedAt = -Infinity;
 
   constructor(instance: Instance, link: Link) {
     this.address = addressOf(instance);

@@ -138,6 +138,7 @@ export class Target {
   #take(peer: Peer, attempts: Attempts): Peer {
     peer.inFlight++;
     peer.picks++;
+    peer.pickedAt = this.#deps.clock.now();
     attempts.to(peer.address);
     return peer;
   }

@@ -6,6 +6,7 @@ import {
   type HealthCheckResult,
   type HealthIndicatorResult,
 } from '@nestjs/terminus';
+import type { Clock } from '@holdfast/core';
 import type { Discovery } from '@holdfast/discovery';
 import type { RpcTargets } from '@holdfast/rpc';
 import type { Lifecycle } from './lifecycle.js';
@@ -17,6 +18,7 @@ export interface AdminSubject {
   readonly lifecycle: Lifecycle;
   readonly discovery: Discovery;
   readonly targets: RpcTargets;
+  readonly clock: Clock;
 }
 
 const SUBJECT = Symbol('admin subject');
@@ -60,7 +62,7 @@ export class MeshController {
   /** Who this process is, what it believes about the registry, and what it calls. */
   @Get()
   state() {
-    const { self, lifecycle, discovery, targets } = this.subject;
+    const { self, lifecycle, discovery, targets, clock } = this.subject;
     return {
       self,
       phase: lifecycle.phase.value,
@@ -69,13 +71,15 @@ export class MeshController {
         name,
         origin: view.origin,
         held: view.held,
-        peers: peers.map(({ address, instance, link, inFlight, picks }) => ({
+        peers: peers.map(({ address, instance, link, inFlight, picks, pickedAt }) => ({
           address,
           id: instance.id,
           zone: instance.zone,
           state: link.state.value,
           inFlight,
           picks,
+          // How long it has been left alone, in milliseconds; null before its first call.
+          idleMs: pickedAt === -Infinity ? null : clock.now() - pickedAt,
         })),
       })),
     };

@@ -107,7 +107,7 @@ export async function startService(app: Type | DynamicModule, options: ServiceOp
       : undefined;
 
     const admin = await NestFactory.create<NestFastifyApplication>(
-      AdminModule.for({ self, lifecycle, discovery, targets }),
+      AdminModule.for({ self, lifecycle, discovery, targets, clock }),
       new FastifyAdapter(),
       { abortOnError: false },
     );
