@@ -17,7 +17,7 @@ export interface CallContextFields {
   /** Which try of the logical call this is; 0 is the first. @default 0 */
   readonly attempt?: number;
   /** Addresses that earlier attempts of the logical call went to; the balancer adds to it and avoids them. */
-  readonly tried?: Set<string>;
+  readonly tried?: Set<string> | undefined;
   /** What consistent hashing keys on. */
   readonly hashKey?: string | undefined;
   /** True under a layer that retries by itself: layers below then do not, so that attempts never multiply. @default false */
@@ -36,9 +36,9 @@ export class CallContext {
   readonly requestId: string | undefined;
   readonly trace: TraceContext | undefined;
   readonly attempt: number;
-  readonly tried: Set<string> | undefined;
   readonly hashKey: string | undefined;
   readonly retriesOwned: boolean;
+  readonly #tried: Set<string> | undefined;
   #signal: AbortSignal | (() => AbortSignal) | undefined;
 
   constructor(fields: CallContextFields = {}) {
@@ -46,7 +46,7 @@ export class CallContext {
     this.requestId = fields.requestId;
     this.trace = fields.trace;
     this.attempt = fields.attempt ?? 0;
-    this.tried = fields.tried;
+    this.#tried = fields.tried;
     this.hashKey = fields.hashKey;
     this.retriesOwned = fields.retriesOwned ?? false;
     this.#signal = fields.signal;
@@ -60,6 +60,11 @@ export class CallContext {
   /** Runs `fn`, and everything it awaits, in `context`. */
   static run<R>(context: CallContext, fn: () => R): R {
     return storage.run(context, fn);
+  }
+
+  /** Addresses that earlier attempts of the logical call went to; the balancer adds to it. */
+  get tried(): Set<string> | undefined {
+    return this.#tried;
   }
 
   get signal(): AbortSignal {
@@ -85,8 +90,8 @@ export class CallContext {
       attempt: this.attempt,
       hashKey: this.hashKey,
       retriesOwned: this.retriesOwned,
-      ...(this.#signal && { signal: () => this.signal }),
-      ...(this.tried && { tried: this.tried }),
+      tried: this.tried,
+      ...(this.cancellable && { signal: () => this.signal }),
       ...fields,
       deadline: Math.min(this.deadline, fields.deadline ?? Infinity),
     });

@@ -6,6 +6,7 @@ export {
   DeadlineExceeded,
   NoInstances,
   RateLimited,
+  RetriesExhausted,
   ServiceError,
   StartupError,
   type FieldViolation,
@@ -15,4 +16,5 @@ export { Code, codeFacts, codeOf, codeOfHttpStatus } from './code.js';
 export { Cell, until, type Live, type Unsubscribe } from './live.js';
 export { abortAfter, sleep, systemClock, type Clock, type Timer } from './clock.js';
 export { backoffDelay, type BackoffOptions } from './backoff.js';
+export { RetryBudget } from './retry-budget.js';
 export { seededRandom, type Random } from './random.js';

@@ -3,6 +3,7 @@ import {
   CallContext,
   DeadlineExceeded,
   NoInstances,
+  RetryBudget,
   until,
   type Clock,
   type Live,
@@ -13,7 +14,6 @@ import type { RpcMethod } from './method.js';
 import type { Peer } from './peer.js';
 import { PeerSet } from './peer-set.js';
 import { pickerNamed, type BalancerName, type Picker } from './picker.js';
-import { RetryBudget } from './retry-budget.js';
 import { LinkFailure, type Metadata, type OutgoingCall, type Transport } from './transport.js';
 
 export interface TargetDeps {

@@ -7,6 +7,7 @@ import {
   type HealthIndicatorResult,
 } from '@nestjs/terminus';
 import type { Discovery } from '@holdfast/discovery';
+import type { Resilience } from '@holdfast/resilience';
 import type { RpcTargets } from '@holdfast/rpc';
 import type { Lifecycle } from './lifecycle.js';
 import type { Self } from './self.js';
@@ -17,6 +18,7 @@ export interface AdminSubject {
   readonly lifecycle: Lifecycle;
   readonly discovery: Discovery;
   readonly targets: RpcTargets;
+  readonly resilience: Resilience;
 }
 
 const SUBJECT = Symbol('admin subject');
@@ -57,10 +59,10 @@ export class HealthController {
 export class MeshController {
   constructor(@Inject(SUBJECT) private readonly subject: AdminSubject) {}
 
-  /** Who this process is, what it believes about the registry, and what it calls. */
+  /** Who this process is, what it believes about the registry, what it calls, and how its policies stand. */
   @Get()
   state() {
-    const { self, lifecycle, discovery, targets } = this.subject;
+    const { self, lifecycle, discovery, targets, resilience } = this.subject;
     return {
       self,
       phase: lifecycle.phase.value,
@@ -78,6 +80,7 @@ export class MeshController {
           picks,
         })),
       })),
+      resilience: resilience.states(),
     };
   }
 }
