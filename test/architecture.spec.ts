@@ -10,10 +10,11 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
   'libs/core': [],
   'libs/discovery': ['core'],
   'libs/rpc': ['core', 'discovery', 'proto'],
-  'libs/service': ['core', 'discovery', 'proto', 'rpc'],
+  'libs/resilience': ['core'],
+  'libs/service': ['core', 'discovery', 'proto', 'resilience', 'rpc'],
   'libs/testing': ['core', 'discovery', 'proto', 'rpc', 'service'],
-  'apps/gateway': ['core', 'proto', 'rpc', 'service'],
-  'apps/user-service': ['core', 'proto', 'rpc', 'service'],
+  'apps/gateway': ['core', 'proto', 'resilience', 'rpc', 'service'],
+  'apps/user-service': ['core', 'proto', 'resilience', 'rpc', 'service'],
   tools: ['core', 'gateway', 'service', 'user-service'],
 };
 

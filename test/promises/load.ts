@@ -89,7 +89,9 @@ export class Load {
         response.setEncoding('utf8');
         response.on('data', (chunk: string) => (body += chunk));
         response.on('error', (error) => done(response.statusCode, error.message));
-        response.on('end', () => done(response.statusCode, response.statusCode === expected ? undefined : body, body));
+        // A fallback's answer has the right status, but no service gave it.
+        const served = () => response.statusCode === expected && !body.includes('"servedBy":"gateway');
+        response.on('end', () => done(response.statusCode, served() ? undefined : body, body));
       });
       request.on('error', (error) => done(undefined, error.message));
       request.setTimeout(10_000, () => request.destroy(new Error('no answer within 10 s')));

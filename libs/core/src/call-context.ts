@@ -18,7 +18,7 @@ export interface CallContextFields {
   /** Which try of the logical call this is; 0 is the first. @default 0 */
   readonly attempt?: number;
   /** Addresses that earlier attempts of the logical call went to; the balancer adds to it and avoids them. */
-  readonly tried?: Set<string>;
+  readonly tried?: Set<string> | undefined;
   /** What consistent hashing keys on. */
   readonly hashKey?: string | undefined;
   /** True under a layer that retries by itself: layers below then do not, so that attempts never multiply. @default false */
@@ -37,9 +37,9 @@ export class CallContext {
   readonly requestId: string | undefined;
   readonly trace: TraceContext | undefined;
   readonly attempt: number;
-  readonly tried: Set<string> | undefined;
   readonly hashKey: string | undefined;
   readonly retriesOwned: boolean;
+  readonly #tried: Set<string> | undefined;
   #cancellation: CancelSignal | (() => CancelSignal) | undefined;
   #signal: AbortSignal | undefined;
 
@@ -48,7 +48,7 @@ export class CallContext {
     this.requestId = fields.requestId;
     this.trace = fields.trace;
     this.attempt = fields.attempt ?? 0;
-    this.tried = fields.tried;
+    this.#tried = fields.tried;
     this.hashKey = fields.hashKey;
     this.retriesOwned = fields.retriesOwned ?? false;
     this.#cancellation = fields.signal;
@@ -64,12 +64,22 @@ export class CallContext {
     return storage.run(context, fn);
   }
 
+  /** Addresses that earlier attempts of the logical call went to; the balancer adds to it. */
+  get tried(): Set<string> | undefined {
+    return this.#tried;
+  }
+
   /** Aborts when nobody waits for the call any more. What a handler passes on to whatever takes an AbortSignal. */
   get signal(): AbortSignal {
     const cancellation = this.cancellation;
     return (this.#signal ??= cancellation
       ? abortSignalOf(cancellation)
       : (neverAborted ??= new AbortController().signal));
+  }
+
+  /** Whether it can be cancelled at all; to ask makes nothing. */
+  get cancellable(): boolean {
+    return this.#cancellation !== undefined;
   }
 
   /** The same for the platform's own code, at less cost; undefined where the call cannot be cancelled. */
@@ -91,8 +101,8 @@ export class CallContext {
       attempt: this.attempt,
       hashKey: this.hashKey,
       retriesOwned: this.retriesOwned,
-      ...(this.#cancellation && { signal: () => this.cancellation! }),
-      ...(this.tried && { tried: this.tried }),
+      tried: this.tried,
+      ...(this.cancellable && { signal: () => this.cancellation! }),
       ...fields,
       deadline: Math.min(this.deadline, fields.deadline ?? Infinity),
     });

@@ -1,3 +1,5 @@
+import { setMaxListeners } from 'node:events';
+
 /** What the platform needs of an AbortSignal, which is one; listeners are objects, so that listening needs no closure. */
 export interface CancelSignal {
   readonly aborted: boolean;
@@ -54,4 +56,11 @@ export function abortSignalOf(source: CancelSignal): AbortSignal {
   const controller = new AbortController();
   source.addEventListener('abort', { handleEvent: () => controller.abort(source.reason) });
   return controller.signal;
+}
+
+/** Has `listener` told when `signal` aborts. */
+export function listenTo(signal: CancelSignal, listener: CancelListener): void {
+  // Many calls may share one signal: ten listeners, from where Node.js warns of a leak, are nothing.
+  if (signal instanceof AbortSignal) setMaxListeners(0, signal);
+  signal.addEventListener('abort', listener);
 }

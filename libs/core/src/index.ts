@@ -1,5 +1,5 @@
 export { CallContext, type CallContextFields, type TraceContext } from './call-context.js';
-export { abortSignalOf, Cancellation, type CancelListener, type CancelSignal } from './cancellation.js';
+export { abortSignalOf, Cancellation, listenTo, type CancelListener, type CancelSignal } from './cancellation.js';
 export {
   BulkheadFull,
   Cancelled,
@@ -7,6 +7,7 @@ export {
   DeadlineExceeded,
   NoInstances,
   RateLimited,
+  RetriesExhausted,
   ServiceError,
   StartupError,
   type FieldViolation,
@@ -16,4 +17,5 @@ export { Code, codeFacts, codeOf, codeOfHttpStatus } from './code.js';
 export { Cell, until, type Live, type Unsubscribe } from './live.js';
 export { abortAfter, sleep, systemClock, type Clock, type Timer } from './clock.js';
 export { backoffDelay, type BackoffOptions } from './backoff.js';
+export { RetryBudget } from './retry-budget.js';
 export { seededRandom, type Random } from './random.js';

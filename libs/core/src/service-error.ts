@@ -18,6 +18,8 @@ export interface ServiceErrorOptions {
   readonly cause?: unknown;
 }
 
+const RETRIES_EXHAUSTED = 'RETRIES_EXHAUSTED';
+
 /**
  * How a call fails. It has the same code on both sides of a hop and maps to one HTTP status at the edge, so that
  * `throw new ServiceError(Code.NOT_FOUND, …)` in a service is a 404 for the browser. Its message reaches the caller.
@@ -35,6 +37,14 @@ export class ServiceError extends Error {
     this.reason = options.reason ?? codeFacts[code].name;
     this.retryAfterMs = options.retryAfterMs;
     this.violations = options.violations ?? [];
+  }
+
+  /**
+   * True where whoever threw it has retried as far as retrying may go: a layer above that retried it again would multiply
+   * the attempts at the far end. The reason says so, hence it holds across hops too.
+   */
+  get retriesExhausted(): boolean {
+    return this.reason === RETRIES_EXHAUSTED;
   }
 
   /** The HTTP status at the edge. */
@@ -82,6 +92,18 @@ export class BulkheadFull extends ServiceError {
 export class RateLimited extends ServiceError {
   constructor(message: string, options?: ServiceErrorOptions) {
     super(Code.RESOURCE_EXHAUSTED, message, { reason: 'RATE_LIMITED', ...options });
+  }
+}
+
+/** A call that could be retried has failed for good: `last` is how its last attempt did, and its code and message are that one's. */
+export class RetriesExhausted extends ServiceError {
+  constructor(last: ServiceError) {
+    super(last.code, last.message, {
+      reason: RETRIES_EXHAUSTED,
+      ...(last.retryAfterMs !== undefined && { retryAfterMs: last.retryAfterMs }),
+      violations: last.violations,
+      cause: last,
+    });
   }
 }
 

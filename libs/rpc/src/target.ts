@@ -4,6 +4,7 @@ import {
   CallContext,
   DeadlineExceeded,
   NoInstances,
+  RetryBudget,
   until,
   type CancelSignal,
   type Clock,
@@ -15,7 +16,6 @@ import type { RpcMethod } from './method.js';
 import type { Peer } from './peer.js';
 import { PeerSet } from './peer-set.js';
 import { pickerNamed, type BalancerName, type Picker } from './picker.js';
-import { RetryBudget } from './retry-budget.js';
 import { cancelledBy, LinkFailure, type Metadata, type OutgoingCall, type Transport } from './transport.js';
 
 export interface TargetDeps {

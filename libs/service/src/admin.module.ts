@@ -8,6 +8,7 @@ import {
 } from '@nestjs/terminus';
 import type { Clock } from '@holdfast/core';
 import type { Discovery } from '@holdfast/discovery';
+import type { Resilience } from '@holdfast/resilience';
 import type { RpcTargets } from '@holdfast/rpc';
 import type { Lifecycle } from './lifecycle.js';
 import type { Self } from './self.js';
@@ -19,6 +20,7 @@ export interface AdminSubject {
   readonly discovery: Discovery;
   readonly targets: RpcTargets;
   readonly clock: Clock;
+  readonly resilience: Resilience;
 }
 
 const SUBJECT = Symbol('admin subject');
@@ -59,10 +61,10 @@ export class HealthController {
 export class MeshController {
   constructor(@Inject(SUBJECT) private readonly subject: AdminSubject) {}
 
-  /** Who this process is, what it believes about the registry, and what it calls. */
+  /** Who this process is, what it believes about the registry, what it calls, and how its policies stand. */
   @Get()
   state() {
-    const { self, lifecycle, discovery, targets, clock } = this.subject;
+    const { self, lifecycle, discovery, targets, resilience, clock } = this.subject;
     return {
       self,
       phase: lifecycle.phase.value,
@@ -82,6 +84,7 @@ export class MeshController {
           idleMs: pickedAt === -Infinity ? null : clock.now() - pickedAt,
         })),
       })),
+      resilience: resilience.states(),
     };
   }
 }

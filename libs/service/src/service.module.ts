@@ -1,6 +1,7 @@
 import { Global, Inject, Module, type DynamicModule, type Provider, type Type } from '@nestjs/common';
 import { APP_FILTER } from '@nestjs/core';
 import { Discovery } from '@holdfast/discovery';
+import { ResilienceModule, type Resilience } from '@holdfast/resilience';
 import { RpcErrorFilter, RpcTargets } from '@holdfast/rpc';
 import type { z } from 'zod';
 import { ProblemFilter } from './problem-filter.js';
@@ -24,6 +25,7 @@ export interface ServiceModuleOptions {
   readonly self: Self;
   readonly discovery: Discovery;
   readonly targets: RpcTargets;
+  readonly resilience: Resilience;
   readonly settings: ReadonlyMap<SettingsSchema, z.infer<SettingsSchema>>;
 }
 
@@ -42,7 +44,7 @@ export class ServiceModule {
     const errors = { provide: APP_FILTER, useFactory: () => new RpcErrorFilter(new ProblemFilter()) };
     return {
       module: ServiceModule,
-      imports: [options.app],
+      imports: [ResilienceModule.of(options.resilience), options.app],
       providers: [...shared, errors],
       exports: shared,
     };

@@ -6,6 +6,7 @@ import { NestFactory } from '@nestjs/core';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
 import { abortAfter, sleep, systemClock, until, type Clock, type Random } from '@holdfast/core';
 import { Discovery, FileSnapshots, openRegistry, type Instance, type Registration } from '@holdfast/discovery';
+import { Resilience } from '@holdfast/resilience';
 import {
   GrpcJsServer,
   GrpcJsTransport,
@@ -93,8 +94,9 @@ export async function startService(app: Type | DynamicModule, options: ServiceOp
     const targets = new RpcTargets(discovery, transport, { clock, random });
     closers.push(() => targets.close());
 
+    const resilience = new Resilience({ clock, random });
     const edge = httpEdge(lifecycle, clock);
-    const root = ServiceModule.root({ app, self, discovery, targets, settings: values });
+    const root = ServiceModule.root({ app, self, discovery, targets, resilience, settings: values });
     const nest = await NestFactory.create<NestFastifyApplication>(root, edge, { abortOnError: false });
     closers.push(() => nest.close());
     const server = options.rpc && rpcServer(options.rpc, settings, clock);
@@ -107,7 +109,7 @@ export async function startService(app: Type | DynamicModule, options: ServiceOp
       : undefined;
 
     const admin = await NestFactory.create<NestFastifyApplication>(
-      AdminModule.for({ self, lifecycle, discovery, targets, clock }),
+      AdminModule.for({ self, lifecycle, discovery, targets, resilience, clock }),
       new FastifyAdapter(),
       { abortOnError: false },
     );

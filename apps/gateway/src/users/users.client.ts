@@ -1,4 +1,5 @@
 import { UserServiceDefinition } from '@holdfast/proto/user/v1/user';
+import { Resilient } from '@holdfast/resilience';
 import { InjectRpc, type RpcClient } from '@holdfast/rpc';
 import { Injectable } from '@nestjs/common';
 
@@ -29,11 +30,27 @@ export class UsersClient {
     this.#rpc = rpc;
   }
 
+  /** What nobody answers in time is answered for the default user; that there is no such user stays what it is. */
+  @Resilient('users.get', {
+    timeout: '1s',
+    bulkhead: { limit: 100 },
+    breaker: { errorThresholdPercentage: 25 },
+    fallback: 'defaultUser',
+  })
   async greet(name: string): Promise<Greeting> {
     const { user, message, servedBy } = await this.#rpc.getUser({ name });
     return { name: user?.name ?? name, message, servedBy };
   }
 
+  defaultUser(name: string): Greeting {
+    return { name, message: 'Hello, default user', servedBy: 'gateway' };
+  }
+
+  @Resilient('users.create', {
+    timeout: '1s',
+    bulkhead: { limit: 100 },
+    breaker: { errorThresholdPercentage: 25 },
+  })
   async create(name: string): Promise<CreatedUser> {
     const { user, servedBy } = await this.#rpc.createUser({ name });
     return { name: user?.name ?? name, servedBy };

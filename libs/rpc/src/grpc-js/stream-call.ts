@@ -1,10 +1,10 @@
 import * as grpc from '@grpc/grpc-js';
-import { Code, ServiceError } from '@holdfast/core';
+import { Code, listenTo, ServiceError } from '@holdfast/core';
 import type { RpcMethod } from '../method.js';
 import { cancelledBy, type OutgoingCall } from '../transport.js';
 import { deadlinePassed, failureOf, isFromPeer } from './failure.js';
 import { fromGrpcMetadata, toGrpcMetadata } from './metadata.js';
-import { listenTo, unsendable, type CallOwner, type RunningCall } from './unary-call.js';
+import { unsendable, type CallOwner, type RunningCall } from './unary-call.js';
 
 /** How many responses are fetched before the consumer asks. Beyond them, flow control holds the peer back. */
 const readAhead = 16;

@@ -1,6 +1,5 @@
-import { setMaxListeners } from 'node:events';
 import * as grpc from '@grpc/grpc-js';
-import { Code, ServiceError, type CancelListener, type CancelSignal } from '@holdfast/core';
+import { Code, listenTo, ServiceError } from '@holdfast/core';
 import type { RpcMethod } from '../method.js';
 import { cancelledBy, type OutgoingCall } from '../transport.js';
 import { deadlinePassed, failureOf, isFromPeer } from './failure.js';
@@ -23,12 +22,6 @@ export interface CallOwner {
 export interface RunningCall {
   /** Ends the call now, on the wire too. */
   abort(error: ServiceError): void;
-}
-
-/** Many calls may share one signal: ten listeners, from where Node.js warns of a leak, are nothing. */
-export function listenTo(signal: CancelSignal, listener: CancelListener): void {
-  if (signal instanceof AbortSignal) setMaxListeners(0, signal);
-  signal.addEventListener('abort', listener);
 }
 
 export function unsendable(path: string, cause: unknown): ServiceError {

@@ -1,4 +1,4 @@
-import type { Clock } from '@holdfast/core';
+import type { Clock } from './clock.js';
 
 const SHARE_OF_REQUESTS = 0.2;
 const FLOOR_PER_SECOND = 10;
@@ -27,17 +27,27 @@ export class RetryBudget {
     if (this.#fromRequests < MOST_FROM_REQUESTS) this.#fromRequests += SHARE_OF_REQUESTS;
   }
 
+  /** How many attempts it would grant now, with fractions. */
+  get balance(): number {
+    this.#refill();
+    return this.#fromRequests + this.#fromFloor;
+  }
+
   /** Takes leave for one more attempt; false when there is none. */
   withdraw(): boolean {
+    this.#refill();
+    if (this.#fromRequests >= 1) this.#fromRequests -= 1;
+    else if (this.#fromFloor >= 1) this.#fromFloor -= 1;
+    else return false;
+    return true;
+  }
+
+  #refill(): void {
     const now = this.#clock.now();
     const elapsed = (now - this.#refilledAt) / 1_000;
     this.#refilledAt = now;
     this.#fromFloor = Math.min(FLOOR_PER_SECOND * SAVED_SECONDS, this.#fromFloor + elapsed * FLOOR_PER_SECOND);
     // What requests brought in fades over the same span, so that a quiet hour saves up nothing for a storm.
     this.#fromRequests *= Math.exp(-elapsed / SAVED_SECONDS);
-    if (this.#fromRequests >= 1) this.#fromRequests -= 1;
-    else if (this.#fromFloor >= 1) this.#fromFloor -= 1;
-    else return false;
-    return true;
   }
 }

@@ -1,0 +1,2 @@
+/** The call itself, with nothing around it. */
+export const make = ({ call }) => ({ run: call });

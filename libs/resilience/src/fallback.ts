@@ -1,0 +1,63 @@
+import { CallContext } from '@holdfast/core';
+import { isCallersMistake } from './blame.js';
+import type { Outcome } from './outcome.js';
+import type { Pipeline } from './pipeline.js';
+
+/**
+ * What answers in place of a failure: the name of a method of the same class, a function, or a value in an object. Method
+ * and function get the call's arguments, and after them the error.
+ */
+export type Fallback = string | ((...args: never[]) => unknown) | { readonly value: unknown };
+
+/** Someone who waits for a call. */
+export interface Caller {
+  readonly pipeline: Pipeline;
+  readonly context: CallContext | undefined;
+  readonly self: unknown;
+  readonly args: readonly unknown[];
+  /** Whether it has seen a part of the answer, so that another one comes too late. */
+  readonly shown: boolean;
+  resolve(value: unknown): void;
+  reject(error: unknown): void;
+}
+
+/**
+ * Ends a call that failed: with the fallback's answer, or else with the error. The fallback is outermost, so no deadline
+ * bounds it; what it throws, the caller gets, but the call is still counted as what it failed with.
+ */
+export function endWithout(caller: Caller, error: unknown, outcome: Outcome): void {
+  const { counters, hooks } = caller.pipeline;
+  const refused = (reason: unknown) => {
+    counters[outcome]++;
+    caller.reject(reason);
+  };
+  const { fallback, fallbackOn: covers = coversByDefault } = hooks;
+  if (fallback === undefined || caller.shown) return refused(error);
+  const answered = (value: unknown) => {
+    counters.fallback++;
+    caller.resolve(value);
+  };
+  // In the caller's context: this may be the timer's, or that of another call.
+  CallContext.run(caller.context ?? new CallContext(), () => {
+    try {
+      if (!covers(error)) return refused(error);
+      const answer = answerOf(fallback, caller, error);
+      if (answer instanceof Promise) answer.then(answered, refused);
+      else answered(answer);
+    } catch (thrown) {
+      refused(thrown);
+    }
+  });
+}
+
+/** Everything but the caller's own mistakes: there, another answer would be a wrong one. */
+function coversByDefault(error: unknown): boolean {
+  return !isCallersMistake(error);
+}
+
+function answerOf(fallback: Fallback, { self, args }: Caller, error: unknown): unknown {
+  if (typeof fallback === 'object') return fallback.value;
+  const fn =
+    typeof fallback === 'string' ? (self as Record<string, (...args: unknown[]) => unknown>)[fallback]! : fallback;
+  return Reflect.apply(fn, self, [...args, error]);
+}

@@ -1,0 +1,10 @@
+export { Resilient, type ResilientDecorator } from './resilient.js';
+export { Resilience, type ResilienceConfig, type RunOptions } from './resilience.js';
+export { ResilienceModule } from './resilience.module.js';
+export { resilienceSpec, type ResilienceOptions, type ResilienceSpec } from './spec.js';
+export type { PipelineState } from './pipeline.js';
+export { outcomes, type CallCounters, type Outcome } from './outcome.js';
+export type { Fallback } from './fallback.js';
+export type { Duration } from './duration.js';
+export { Breaker, type BreakerDeps, type BreakerState, type Pass } from './breaker.js';
+export { breakerSpec, type BreakerSpec } from './breaker-spec.js';

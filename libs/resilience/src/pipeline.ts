@@ -1,0 +1,154 @@
+import { Cell, RetryBudget, type Clock, type Live, type Random } from '@holdfast/core';
+import { AnswerCache, type CacheSpec } from './cache.js';
+import { Breaker, type BreakerState } from './breaker.js';
+import type { BreakerSpec } from './breaker-spec.js';
+import { Bulkhead, type BulkheadSpec } from './bulkhead.js';
+import { Call } from './call.js';
+import { Flight, Passenger } from './flight.js';
+import { CallCounters, outcomeOf } from './outcome.js';
+import type { Work } from './run.js';
+import type { Hooks, ResilienceSpec } from './spec.js';
+import type { TimerWheel } from './timer-wheel.js';
+import { TokenBucket, type RateLimitSpec } from './token-bucket.js';
+
+export interface PipelineDeps {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly wheel: TimerWheel;
+  /** The retry budget of what the work calls, which names can share. */
+  readonly budget: RetryBudget;
+}
+
+/** What operators see of a name. What has no policy is not there. */
+export interface PipelineState {
+  readonly breaker?: BreakerState;
+  readonly bulkhead?: { readonly inUse: number; readonly queued: number; readonly limit: number };
+  /** Tokens of the rate limit; below zero while calls wait for theirs. */
+  readonly tokens?: number;
+  /** Attempts beyond the first that may be made now. */
+  readonly retryBudget?: number;
+  readonly cached?: number;
+  readonly calls: Readonly<CallCounters>;
+}
+
+/** A policy with state, kept from the first time that its part of the spec is there: what it has counted outlives changes. */
+class Kept<S extends object, P> {
+  #spec: Cell<S> | undefined;
+  policy: P | undefined;
+
+  constructor(private readonly make: (spec: Live<S>) => P) {}
+
+  /** The policy under `spec`, or none without. */
+  under(spec: S | undefined): P | undefined {
+    if (spec === undefined) return undefined;
+    if (this.#spec) this.#spec.set(spec);
+    else this.policy = this.make((this.#spec = new Cell(spec)));
+    return this.policy;
+  }
+}
+
+/**
+ * The policies of one name, in their fixed order: fallback → cache and coalesce → total deadline → rate limit → bulkhead →
+ * retry or hedge → breaker → attempt timeout. All calls of the name share them; what is one call's alone is in its
+ * {@link Call}.
+ */
+export class Pipeline {
+  readonly name: string;
+  readonly hooks: Hooks;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly wheel: TimerWheel;
+  readonly budget: RetryBudget;
+  readonly counters = new CallCounters();
+  /** Shared runs that are under way, by key. */
+  readonly flights = new Map<string, Flight>();
+  spec!: ResilienceSpec;
+  bucket: TokenBucket | undefined;
+  bulkhead: Bulkhead | undefined;
+  breaker: Breaker | undefined;
+  cache: AnswerCache | undefined;
+  /** Whether callers that ask for the same share a run. */
+  shares = false;
+  readonly #bucket: Kept<RateLimitSpec, TokenBucket>;
+  readonly #bulkhead: Kept<BulkheadSpec, Bulkhead>;
+  readonly #breaker: Kept<BreakerSpec, Breaker>;
+  readonly #cache: Kept<CacheSpec, AnswerCache>;
+  readonly #unsubscribe: () => void;
+
+  constructor(name: string, spec: Live<ResilienceSpec>, hooks: Hooks, { clock, random, wheel, budget }: PipelineDeps) {
+    this.name = name;
+    this.hooks = hooks;
+    this.clock = clock;
+    this.random = random;
+    this.wheel = wheel;
+    this.budget = budget;
+    this.#bucket = new Kept((part) => new TokenBucket(part, clock));
+    this.#bulkhead = new Kept((part) => new Bulkhead(part));
+    this.#breaker = new Kept((part) => new Breaker(name, part, { clock, random }));
+    this.#cache = new Kept((part) => new AnswerCache(part));
+    this.#adopt(spec.value);
+    this.#unsubscribe = spec.subscribe((changed) => this.#adopt(changed));
+  }
+
+  /** Does `fn` under the policies. */
+  call(fn: Work, self: unknown, args: readonly unknown[]): Promise<unknown> {
+    this.counters.started++;
+    return new Promise((resolve, reject) => {
+      const now = this.clock.now();
+      if (this.shares) this.#share(fn, new Passenger(this, self, args, resolve, reject), now);
+      else new Call(this, fn, self, args, now, resolve, reject).begin(now);
+    });
+  }
+
+  /** Takes back the count of a call that ended well, where it turned out to be none. */
+  uncount(): void {
+    this.counters.started--;
+    this.counters.ok--;
+  }
+
+  state(): PipelineState {
+    const { breaker, bucket, bulkhead, cache, spec } = this;
+    return {
+      ...(breaker && { breaker: breaker.state }),
+      ...(bulkhead && {
+        bulkhead: { inUse: bulkhead.inUse, queued: bulkhead.queued, limit: spec.bulkhead?.limit ?? 0 },
+      }),
+      ...(bucket && { tokens: bucket.tokens }),
+      ...((spec.retry ?? spec.hedge) && { retryBudget: this.budget.balance }),
+      ...(cache && { cached: cache.size }),
+      calls: { ...this.counters },
+    };
+  }
+
+  close(): void {
+    this.#unsubscribe();
+    this.#breaker.policy?.close();
+  }
+
+  #share(fn: Work, passenger: Passenger, now: number): void {
+    let key: string;
+    try {
+      const { args } = passenger;
+      key = this.hooks.key ? Reflect.apply(this.hooks.key, undefined, args) : JSON.stringify(args);
+    } catch (error) {
+      passenger.failed(error, outcomeOf(error));
+      return;
+    }
+    const kept = this.cache?.fresh(key, now);
+    if (kept) passenger.answered(kept.value, 'ok');
+    else if (passenger.board(now)) {
+      const flight = this.flights.get(key);
+      if (flight) flight.take(passenger);
+      else Flight.start(key, fn, passenger, now);
+    }
+  }
+
+  #adopt(spec: ResilienceSpec): void {
+    this.spec = spec;
+    this.bucket = this.#bucket.under(spec.rateLimit);
+    this.bulkhead = this.#bulkhead.under(spec.bulkhead);
+    this.breaker = this.#breaker.under(spec.breaker);
+    this.cache = this.#cache.under(spec.cache);
+    this.shares = spec.coalesce || spec.cache !== undefined;
+  }
+}
