@@ -31,7 +31,6 @@ export class Load {
   readonly #stop = new AbortController();
   readonly #running: Promise<unknown>;
   readonly #names = new Set<string>();
-  #waiting = { get: 0, create: 0 };
 
   constructor(private readonly options: LoadOptions) {
     const random = seededRandom(options.seed ?? 1);
@@ -39,11 +38,6 @@ export class Load {
       this.#call(n < (options.creators ?? 0) ? 'create' : 'get', random),
     );
     this.#running = Promise.all(callers);
-  }
-
-  /** Requests that are waiting for their answer now. */
-  get waiting(): Readonly<Record<Outcome['kind'], number>> {
-    return { ...this.#waiting };
   }
 
   failuresOf(kind?: Outcome['kind']): readonly Outcome[] {
@@ -61,9 +55,7 @@ export class Load {
   async #call(kind: Outcome['kind'], random: Random): Promise<void> {
     const pause = this.options.pauseMs ?? 5;
     while (!this.#stop.signal.aborted) {
-      this.#waiting[kind]++;
       this.outcomes.push(await this.#request(kind));
-      this.#waiting[kind]--;
       await new Promise((resolve) => setTimeout(resolve, pause * (0.5 + random())));
     }
   }
