@@ -48,7 +48,7 @@ function introduction(children: readonly Child[]): readonly string[] {
     `  curl ${edge}/users`,
     `  curl -X POST ${edge}/users -H 'content-type: application/json' -d '{"name":"dora"}'`,
     '',
-    'Health, metrics and state:',
+    'Health and state:',
     ...children.map(({ label, ready }) => `  ${label.padEnd(width)}  ${ready?.admin ?? 'restarts'}`),
     '',
     'Ctrl-C drains and stops.',
