@@ -200,6 +200,20 @@ describe('Discovery', () => {
       expect(discovery.watch('users').held).toEqual([]);
     });
 
+    it('is not believed of a service with a single instance either', async () => {
+      registry.say([user(1)]);
+      alive.clear();
+      await clock.advance(200);
+      expect(seen()).toEqual(['users-1']);
+      alive.add('users-1');
+      registry.say([]);
+      await clock.advance(60_000);
+      expect(seen()).toEqual(['users-1']);
+      alive.clear();
+      await clock.advance(3_000);
+      expect(seen()).toEqual([]);
+    });
+
     it('is believed at once of those that do not answer', async () => {
       alive.clear();
       registry.say([]);
