@@ -9,10 +9,12 @@ import { median } from './median.mjs';
 setFlagsFromString('--expose-gc');
 const collect = runInNewContext('gc');
 const name = process.argv[2];
-const { make } = await import(`./contenders/${name}.mjs`);
+const storage = new AsyncLocalStorage();
+const { make, context = (work) => storage.run({}, work) } = await import(`./contenders/${name}.mjs`);
 
-// With CONTEXT, all runs inside an asynchronous context, as in a process that traces or knows its callers' deadlines.
-const within = process.env.CONTEXT ? new AsyncLocalStorage() : { run: (_store, work) => work() };
+// With CONTEXT, all runs inside an asynchronous context, as in a process that traces or knows its callers' deadlines: the
+// contender's own where it has one, since such a process would have no other.
+const within = process.env.CONTEXT ? context : (work) => work();
 
 /** Calls that a window holds before failures are measured; without any, the first failure is 100 %. */
 const before = { failure: 100, open: 0, success: 0 };
@@ -130,7 +132,7 @@ function heap() {
 
 process.on('message', async ({ task, input }) => {
   try {
-    process.send({ result: await within.run({}, () => tasks[task](input)) });
+    process.send({ result: await within(() => tasks[task](input)) });
   } catch (error) {
     process.send({ error: error.stack });
   }

@@ -11,7 +11,7 @@ export function goals({ summary, windows, idle }) {
     lines.push(`${kept.padEnd(6)}  ${what}: ${figure.toFixed(2)} ${unit} (at most ${bound})`);
   };
   for (const name of stacks) {
-    const floor = (scenario) => of('bare', scenario)?.ratio.toFixed(2) ?? '–';
+    const floor = (scenario) => of('bare-context', scenario)?.ratio.toFixed(2) ?? '–';
     for (const scenario of ['success, one at a time', 'success, 64 in flight']) {
       line(`${name}, ${scenario} (floor ${floor(scenario)})`, of(name, scenario).ratio, 2, '× plain');
       const own = of(name, scenario).bytes - of('plain', scenario).bytes;

@@ -45,30 +45,40 @@ export class Contender {
  * Every contender under every scenario, `rounds` times over, each round starting with another contender, so that what
  * happens on the machine meanwhile falls on all. Ratios are of one round, and the median of those is what counts.
  */
-export async function measureAll(contenders, scenarios, { rounds, sampleMs, onRound }) {
+export async function measureAll(contenders, scenarios, { rounds, sampleMs, warmUpMs, onRound }) {
   const calls = new Map();
   const samples = [];
-  for (let round = -1; round < rounds; round++) {
+  const keyOf = (contender, scenario) => `${contender.name}/${scenario.name}`;
+  for (const scenario of scenarios) {
+    for (const contender of contenders) {
+      // Warm-up, which also tells how many calls fill a sample. The optimising compiler needs a second or so.
+      let count = 200;
+      for (let spent = 0; spent < warmUpMs;) {
+        const ns = await contender.ask('time', { ...scenario, calls: count });
+        spent += (ns * count) / 1e6;
+        count = Math.min(200_000, Math.max(200, Math.round((sampleMs * 1e6) / ns)));
+      }
+      calls.set(keyOf(contender, scenario), count);
+    }
+  }
+  for (let round = 0; round < rounds; round++) {
     for (const scenario of scenarios) {
       for (let turn = 0; turn < contenders.length; turn++) {
-        const contender = contenders[(Math.max(0, round) + turn) % contenders.length];
-        const key = `${contender.name}/${scenario.name}`;
-        const { inFlight } = scenario;
-        if (round < 0) {
-          // Warm-up, which also tells how many calls fill a sample.
-          calls.set(key, 200);
-          for (let step = 0; step < 4; step++) {
-            const ns = await contender.ask('time', { ...scenario, calls: calls.get(key) });
-            calls.set(key, Math.min(200_000, Math.max(200, Math.round((sampleMs * 1e6) / ns))));
-          }
-        } else {
-          const ns = await contender.ask('time', { ...scenario, calls: calls.get(key) });
-          const bytes = await contender.ask('bytes', scenario);
-          samples.push({ round, contender: contender.name, scenario: scenario.name, inFlight, ns, bytes });
-        }
+        const contender = contenders[(round + turn) % contenders.length];
+        const ns = await contender.ask('time', { ...scenario, calls: calls.get(keyOf(contender, scenario)) });
+        samples.push({ round, contender: contender.name, scenario: scenario.name, ns });
       }
     }
     onRound(round);
+  }
+  // Afterwards: it collects all garbage, upon which V8 makes the young generation small, and calls in that are dear for long.
+  for (const scenario of scenarios) {
+    for (const contender of contenders) {
+      const bytes = await contender.ask('bytes', scenario);
+      for (const sample of samples) {
+        if (sample.contender === contender.name && sample.scenario === scenario.name) sample.bytes = bytes;
+      }
+    }
   }
   return samples;
 }

@@ -43,12 +43,14 @@ async function main() {
   if (stranger) throw new Error(`--only knows ${names.join(', ')}, not "${stranger}".`);
 
   const version = execFileSync(values.node, ['--version'], { encoding: 'utf8' }).trim();
-  const shape = values.quick ? { rounds: 3, sampleMs: 50 } : { rounds: 11, sampleMs: 60 };
+  const shape = values.quick
+    ? { rounds: 3, sampleMs: 50, warmUpMs: 200 }
+    : { rounds: 11, sampleMs: 60, warmUpMs: 1_500 };
   console.log(`Node ${version}${values.context ? ' in a context' : ''}, ${cpus().length} × ${cpus()[0].model}`);
   const contenders = [];
   try {
     for (const name of chosen) contenders.push(await Contender.start(name, values));
-    const onRound = (round) => round >= 0 && console.log(`round ${round + 1} of ${shape.rounds} done`);
+    const onRound = (round) => console.log(`round ${round + 1} of ${shape.rounds} done`);
     const samples = await measureAll(contenders, scenarios, { ...shape, onRound });
     const summary = summarise(samples, 'plain');
     console.log(`\n${tables(summary)}\n`);

@@ -3,6 +3,8 @@ import { adopt } from '../../../libs/resilience/dist/resilient.js';
 import { decorate } from '../../hop/decorate.mjs';
 import { options } from './holdfast.mjs';
 
+export { context } from './holdfast.mjs';
+
 const resilience = new Resilience();
 let names = 0;
 

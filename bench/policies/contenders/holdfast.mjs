@@ -1,3 +1,4 @@
+import { CallContext } from '../../../libs/core/dist/index.js';
 import { Resilience } from '../../../libs/resilience/dist/index.js';
 
 const resilience = new Resilience();
@@ -18,6 +19,9 @@ export function options({ tolerant, fallback }) {
     ...(fallback && { fallback: { value: { message: 'default user' } } }),
   };
 }
+
+/** As the server that took the request opens it. */
+export const context = (work) => CallContext.run(new CallContext(), work);
 
 /** `Resilience.run`. */
 export function make({ call, tolerant, fallback }) {

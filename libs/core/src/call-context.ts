@@ -59,9 +59,9 @@ export class CallContext {
     return storage.getStore();
   }
 
-  /** Runs `fn`, and everything it awaits, in `context`. */
-  static run<R>(context: CallContext, fn: () => R): R {
-    return storage.run(context, fn);
+  /** Runs `fn` with `args`, and everything it awaits, in `context`. */
+  static run<A extends unknown[], R>(context: CallContext, fn: (...args: A) => R, ...args: A): R {
+    return storage.run(context, fn, ...args);
   }
 
   /** Addresses that earlier attempts of the logical call went to; the balancer adds to it. */

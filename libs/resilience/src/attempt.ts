@@ -78,8 +78,7 @@ export class Attempt extends CallContext {
   start(): void {
     let answer: unknown;
     try {
-      // Not a closure over this: the context that is run in is the attempt itself.
-      answer = this.#owner.scoped ? CallContext.run(this, workOfCurrent) : this.#owner.work();
+      answer = this.#owner.scoped ? CallContext.run(this, workOf, this.#owner) : this.#owner.work();
     } catch (error) {
       this.#failed(error);
       return;
@@ -106,10 +105,6 @@ export class Attempt extends CallContext {
     this.#cancellation?.abort(reason);
   }
 
-  static workOf(attempt: Attempt): unknown {
-    return attempt.#owner.work();
-  }
-
   #succeeded(value: unknown): void {
     if (this.#givenUp) this.#owner.released(this);
     else this.#owner.succeeded(this, value);
@@ -121,8 +116,9 @@ export class Attempt extends CallContext {
   }
 }
 
-function workOfCurrent(): unknown {
-  return Attempt.workOf(CallContext.current() as Attempt);
+/** Not a closure, which would be one more object for each attempt. */
+function workOf(owner: AttemptOwner): unknown {
+  return owner.work();
 }
 
 function isThenable(value: unknown): value is PromiseLike<unknown> {

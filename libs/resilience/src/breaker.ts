@@ -75,8 +75,8 @@ export class Breaker {
   }
 
   /** As {@link enter}, but gives NO_PASS instead of throwing: unwinding costs ten times as much as the refusal. */
-  tryEnter(probeTimeoutMs = Infinity): Pass {
-    if (this.#closedPass === NO_PASS) return this.#enterProbe(probeTimeoutMs);
+  tryEnter(probeTimeoutMs = Infinity, now?: number): Pass {
+    if (this.#closedPass === NO_PASS) return this.#enterProbe(probeTimeoutMs, now ?? this.#clock.now());
     this.#tell('fire', []);
     return this.#closedPass;
   }
@@ -159,8 +159,7 @@ export class Breaker {
     if (this.#circuit !== undefined && this.#circuit.listenerCount(event) > 0) this.#circuit.emit(event, ...details);
   }
 
-  #enterProbe(probeTimeoutMs: number): Pass {
-    const now = this.#clock.now();
+  #enterProbe(probeTimeoutMs: number, now: number): Pass {
     this.#settle(now);
     if (this.#closedPass !== NO_PASS) return this.#closedPass;
     const spec = this.#spec.value;

@@ -27,12 +27,16 @@ export interface Caller {
  */
 export function endWithout(caller: Caller, error: unknown, outcome: Outcome): void {
   const { counters, hooks } = caller.pipeline;
+  const { fallback, fallbackOn: covers = coversByDefault } = hooks;
+  if (fallback === undefined || caller.shown) {
+    counters[outcome]++;
+    caller.reject(error);
+    return;
+  }
   const refused = (reason: unknown) => {
     counters[outcome]++;
     caller.reject(reason);
   };
-  const { fallback, fallbackOn: covers = coversByDefault } = hooks;
-  if (fallback === undefined || caller.shown) return refused(error);
   const answered = (value: unknown) => {
     counters.fallback++;
     caller.resolve(value);

@@ -31,6 +31,14 @@ export interface PipelineState {
   readonly calls: Readonly<CallCounters>;
 }
 
+/** What settles the promise that was made last: one function for all, since a closure a call would cost as much as the promise. */
+let resolvePromise: (value: unknown) => void;
+let rejectPromise: (error: unknown) => void;
+function takeSettlers(resolve: (value: unknown) => void, reject: (error: unknown) => void): void {
+  resolvePromise = resolve;
+  rejectPromise = reject;
+}
+
 /** A policy with state, kept from the first time that its part of the spec is there: what it has counted outlives changes. */
 class Kept<S extends object, P> {
   #spec: Cell<S> | undefined;
@@ -93,11 +101,11 @@ export class Pipeline {
   /** Does `fn` under the policies. */
   call(fn: Work, self: unknown, args: readonly unknown[]): Promise<unknown> {
     this.counters.started++;
-    return new Promise((resolve, reject) => {
-      const now = this.clock.now();
-      if (this.shares) this.#share(fn, new Passenger(this, self, args, resolve, reject), now);
-      else new Call(this, fn, self, args, now, resolve, reject).begin(now);
-    });
+    const now = this.clock.now();
+    const promise = new Promise(takeSettlers);
+    if (this.shares) this.#share(fn, new Passenger(this, self, args, resolvePromise, rejectPromise), now);
+    else new Call(this, fn, self, args, now, resolvePromise, rejectPromise).begin(now);
+    return promise;
   }
 
   /** Takes back the count of a call that ended well, where it turned out to be none. */

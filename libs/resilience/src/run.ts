@@ -2,7 +2,7 @@ import { Cancelled, Code } from '@holdfast/core';
 import { Admission } from './admission.js';
 import { Attempt, type AttemptOwner } from './attempt.js';
 import { codeOfError, countsAsFailure } from './blame.js';
-import type { Pass } from './breaker.js';
+import { NO_PASS, type Pass } from './breaker.js';
 import type { Bulkhead } from './bulkhead.js';
 import { tooLate } from './deadline.js';
 import { outcomeOf, type Outcome } from './outcome.js';
@@ -12,8 +12,8 @@ import { exhausted, isRetryable, retryDelay } from './retry.js';
 /** What is called. */
 export type Work = (...args: never[]) => unknown;
 
-/** The pass of an attempt that no breaker was asked for. */
-const NO_PASS: Pass = 0;
+/** The pass of an attempt where there is no breaker; no breaker gives this one. */
+const ANY_PASS: Pass = -1;
 
 const HEDGED_ATTEMPTS = 2;
 
@@ -110,9 +110,9 @@ export abstract class Run extends Admission implements AttemptOwner {
   // The way:
 
   protected admit(now: number): void {
-    const pass = this.#enterBreaker();
-    if (pass === undefined) return;
-    const { budget, spec } = this.pipeline;
+    const { breaker, budget, spec } = this.pipeline;
+    const pass = breaker === undefined ? ANY_PASS : breaker.tryEnter(spec.attemptTimeout ?? spec.timeout, now);
+    if (pass === NO_PASS) return this.refuse(breaker?.refusal, 'open');
     if (this.repeats && this.#count === 0) budget.deposit();
     this.phase = 'attempt';
     this.until = this.repeats && spec.hedge && this.#count === 0 ? now + spec.hedge.delay : Infinity;
@@ -135,18 +135,6 @@ export abstract class Run extends Admission implements AttemptOwner {
     else this.fail(error, outcome);
   }
 
-  /** A pass of the breaker; undefined where it refused and the run has ended. */
-  #enterBreaker(): Pass | undefined {
-    const { breaker, spec } = this.pipeline;
-    if (!breaker) return NO_PASS;
-    try {
-      return breaker.enter(spec.attemptTimeout ?? spec.timeout);
-    } catch (refusal) {
-      this.refuse(refusal, 'open');
-      return undefined;
-    }
-  }
-
   #newAttempt(now: number, pass: Pass, permit: Bulkhead | undefined): Attempt {
     const { attemptTimeout } = this.pipeline.spec;
     const own = attemptTimeout === undefined ? Infinity : now + attemptTimeout;
@@ -158,11 +146,12 @@ export abstract class Run extends Admission implements AttemptOwner {
     this.until = Infinity;
     const { breaker, budget, bulkhead, spec } = this.pipeline;
     if (bulkhead && !bulkhead.tryEnter()) return;
-    const pass = breaker === undefined || breaker.state !== 'closed' ? NO_PASS : breaker.enter(spec.attemptTimeout);
-    if ((breaker && pass === NO_PASS) || !budget.withdraw()) {
+    // While half-open, each call is a probe: there is no place for a second that may not be needed.
+    if ((breaker && breaker.state !== 'closed') || !budget.withdraw()) {
       bulkhead?.exit();
       return;
     }
+    const pass = breaker === undefined ? ANY_PASS : breaker.tryEnter(spec.attemptTimeout, now);
     this.#hedge = this.#newAttempt(now, pass, bulkhead);
     this.#hedge.start();
   }
