@@ -12,7 +12,7 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
   'libs/rpc': ['core', 'discovery', 'proto'],
   'libs/resilience': ['core'],
   'libs/service': ['core', 'discovery', 'proto', 'resilience', 'rpc'],
-  'libs/testing': ['core', 'discovery', 'proto', 'rpc', 'service'],
+  'libs/testing': ['core', 'discovery', 'proto', 'resilience', 'rpc', 'service'],
   'apps/gateway': ['core', 'proto', 'resilience', 'rpc', 'service'],
   'apps/user-service': ['core', 'proto', 'resilience', 'rpc', 'service'],
   tools: ['core', 'gateway', 'service', 'user-service'],

@@ -14,5 +14,6 @@ export default defineConfig({
   oxc: { decorator: { legacy: true, emitDecoratorMetadata: true } },
   resolve,
   ssr: { resolve },
-  test: { include: ['libs/resilience/src/**/*.spec.ts', 'test/issues/*.spec.ts'] },
+  // Nothing is left behind by a spec, so the modules need to be loaded only once for each mutant.
+  test: { isolate: false, include: ['libs/resilience/src/**/*.spec.ts', 'test/issues/*.spec.ts'] },
 });

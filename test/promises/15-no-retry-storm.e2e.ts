@@ -1,5 +1,9 @@
-import { CallContext, Code, ServiceError } from '@holdfast/core';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Code, ServiceError } from '@holdfast/core';
 import { Resilience } from '@holdfast/resilience';
+import { AppProcess, eventually } from '@holdfast/testing';
 import { describe, expect, it } from 'vitest';
 import { report } from './fleet.js';
 
@@ -7,12 +11,6 @@ const REQUESTS = 3_000;
 const options = { idempotent: true, timeout: '5s', retry: { attempts: 3, initialDelay: 5, maxDelay: 10 } } as const;
 /** What the floor of the budget allows on top: 100 saved up, and 10 a second. */
 const floor = (startedAt: number) => 100 + (10 * (performance.now() - startedAt)) / 1_000;
-
-/** What a hop's server makes of an error, and its caller of that: code, message and reason cross, the class does not. */
-function overTheWire(error: unknown): never {
-  const { code, message, reason } = error as ServiceError;
-  throw new ServiceError(code, message, { reason });
-}
 
 async function requests(send: () => Promise<unknown>): Promise<number> {
   const startedAt = performance.now();
@@ -37,25 +35,45 @@ describe('promise 15, no retry storm', () => {
     expect(attempts).toBeLessThanOrEqual(1.2 * REQUESTS + allowance);
   });
 
-  it('over three hops, the deepest gets at most 1.25', async () => {
-    const hops = [new Resilience(), new Resilience(), new Resilience()];
-    let attempts = 0;
-    let send = async (): Promise<unknown> => {
-      attempts++;
-      throw new ServiceError(Code.UNAVAILABLE, 'down');
-    };
-    for (const hop of hops) {
-      const next = send;
-      // Another process: nothing of the caller's context but what travels.
-      const served = () => CallContext.run(new CallContext(), next).catch(overTheWire);
-      send = () => hop.run('next', served, options);
+  it('over three hops, processes on a real wire, the deepest gets at most 1.25', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'holdfast-hops-'));
+    const hops: AppProcess[] = [];
+    try {
+      for (const name of ['first', 'second', 'third', 'backend']) {
+        const env = {
+          SERVICE_NAME: name,
+          REGISTRY_URL: `file:${join(folder, 'registry')}`,
+          SNAPSHOT_DIR: join(folder, 'snapshots'),
+          ...(name === 'backend' && { FAILS: '1' }),
+        };
+        hops.push(await AppProcess.start(join(import.meta.dirname, '../../libs/testing/dist/relay/main.js'), { env }));
+      }
+      const [first, , , backend] = hops;
+      const received = async () => Number(await (await fetch(`${backend!.ready.http}/received`)).text());
+      const send = () => fetch(`${first!.ready.http}/relay?through=second,third,backend`);
+      // Before they have seen each other, calls fail for another reason.
+      await eventually(async () => {
+        await send();
+        return (await received()) > 0;
+      });
+      const before = await received();
+      const statuses: number[] = [];
+      const allowance = await requests(async () => {
+        const response = await send();
+        statuses.push(response.status);
+        await response.arrayBuffer();
+      });
+      const attempts = (await received()) - before;
+      report('15', 'three hops', {
+        requests: REQUESTS,
+        'attempts per request at the deepest': (attempts / REQUESTS).toFixed(3),
+      });
+      expect(new Set(statuses)).toEqual(new Set([503]));
+      expect(attempts).toBeGreaterThanOrEqual(REQUESTS);
+      expect(attempts).toBeLessThanOrEqual(1.25 * REQUESTS + allowance);
+    } finally {
+      await Promise.all(hops.map((hop) => hop[Symbol.asyncDispose]()));
+      await rm(folder, { recursive: true, force: true, maxRetries: 5 });
     }
-    const allowance = await requests(send);
-    report('15', 'three hops', {
-      requests: REQUESTS,
-      'attempts per request at the deepest': (attempts / REQUESTS).toFixed(3),
-    });
-    for (const hop of hops) hop.close();
-    expect(attempts).toBeLessThanOrEqual(1.25 * REQUESTS + allowance);
   });
 });
