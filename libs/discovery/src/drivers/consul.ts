@@ -1,10 +1,10 @@
 import { systemClock, type Clock } from '@holdfast/core';
+import { NoAnswer, VerbScope } from '@holdfast/core/driver';
 import type { Answer, Instance, RegistryDriver } from '../driver.js';
 import { ConsulAgent, ConsulRefusal, ConsulUnreachable } from './consul-agent.js';
 import { readConsulUrl, type ConsulSettings } from './consul-url.js';
 import { checkId, checkKind, fromHealth, toRegistration } from './consul-wire.js';
 import type { RegistryAddress, RegistryDeps } from './registry-address.js';
-import { NoAnswer, VerbScope } from './verb-scope.js';
 
 /** A healthy agent answers within milliseconds, while its servers elect a leader within seconds. */
 const CALL_MS = 5_000;

@@ -3,12 +3,11 @@ import { access, constants, mkdir, readdir, readFile, rename, rm, stat, utimes, 
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { systemClock, type Clock } from '@holdfast/core';
+import { Bell, VerbScope } from '@holdfast/core/driver';
 import type { Answer, Instance, RegistryDriver } from '../driver.js';
-import { Bell } from './bell.js';
 import { isTemporary, leaseFile, leaseText, temporaryFile } from './file-lease.js';
 import { codeOf, isMissing, LeaseReader } from './file-reader.js';
 import type { RegistryAddress, RegistryDeps } from './registry-address.js';
-import { VerbScope } from './verb-scope.js';
 
 /** `fs.watch` loses events, and a process that dies makes none: a waiting read looks this often by itself. */
 const POLL_MS = 400;

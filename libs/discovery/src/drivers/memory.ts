@@ -1,8 +1,7 @@
 import { systemClock, type Clock } from '@holdfast/core';
+import { Bell, VerbScope } from '@holdfast/core/driver';
 import type { Answer, Instance, RegistryDriver } from '../driver.js';
-import { Bell } from './bell.js';
 import type { RegistryAddress, RegistryDeps } from './registry-address.js';
-import { VerbScope } from './verb-scope.js';
 
 /** A registry inside this process: what everybody who opened the same name has in common. */
 class Bus {

@@ -1,7 +1,7 @@
 import { sleep, systemClock, type Clock } from '@holdfast/core';
+import { VerbScope } from '@holdfast/core/driver';
 import type { Answer, Instance, RegistryDriver } from '../driver.js';
 import { SERVICE_NAME, type RegistryAddress, type RegistryDeps } from './registry-address.js';
-import { VerbScope } from './verb-scope.js';
 
 /** The cursor of the only answer that there ever is. */
 const UNCHANGED = 'static';
