@@ -1,0 +1,17 @@
+export { Config, type ConfigOptions, type StartOptions } from './config.js';
+export { configKey, type ConfigKey } from './config-key.js';
+export { configKeyOf, InjectConfig, LiveConfigModule } from './live-config.module.js';
+export type { ConfigStatus, LayerStatus } from './status.js';
+export type { Problem } from './acceptance.js';
+export { FileConfigSnapshots, type ConfigSnapshots } from './snapshots.js';
+export { openConfigDriver, openConfigDrivers, type ConfigDriverDeps } from './config-url.js';
+export { judge, type Judgement, type LayerTexts } from './judgement.js';
+export type { Demand } from './claim.js';
+export type { Changes, ConfigDriver, Reading } from './driver.js';
+export { ConfigEditor, EditError, type EditorOptions, type Edits } from './editor.js';
+export { ConfigWatch, type ConfigWatchOptions } from './config-watch.js';
+export { refusal, SECRET, type Proposal, type SettingsView, type ValueChange, type Written } from './proposal.js';
+export { SOMEONE_ELSE, type Revision } from './history.js';
+export { KeyGuide, keyFactsOf, type KeyFacts } from './key-facts.js';
+export { textOf, type TextChange } from './leaves.js';
+export type { EffectiveValue } from './effective.js';
