@@ -8,14 +8,15 @@ const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 /** Who may import whom. Third-party packages are the package.json's business; these are the walls of the house. */
 const arrows: Readonly<Record<string, readonly string[]>> = {
   'libs/core': [],
+  'libs/config': ['core'],
   'libs/discovery': ['core'],
   'libs/rpc': ['core', 'discovery', 'proto'],
   'libs/resilience': ['core'],
-  'libs/service': ['core', 'discovery', 'proto', 'resilience', 'rpc'],
-  'libs/testing': ['core', 'discovery', 'proto', 'resilience', 'rpc', 'service'],
-  'apps/gateway': ['core', 'proto', 'resilience', 'rpc', 'service'],
-  'apps/user-service': ['core', 'proto', 'resilience', 'rpc', 'service'],
-  tools: ['core', 'gateway', 'service', 'user-service'],
+  'libs/service': ['config', 'core', 'discovery', 'proto', 'resilience', 'rpc'],
+  'libs/testing': ['config', 'core', 'discovery', 'proto', 'resilience', 'rpc', 'service'],
+  'apps/gateway': ['config', 'core', 'proto', 'resilience', 'rpc', 'service'],
+  'apps/user-service': ['config', 'core', 'proto', 'resilience', 'rpc', 'service'],
+  tools: ['config', 'core', 'gateway', 'service', 'user-service'],
 };
 
 interface SourceFile {
@@ -99,15 +100,16 @@ describe('the architecture', () => {
   });
 
   it('a driver knows its port and core, nothing else of its library', () => {
-    const folder = 'libs/discovery/src/drivers';
-    const outside = sourcesOf(folder)
+    const folders = ['libs/config/src/drivers', 'libs/discovery/src/drivers'];
+    const outside = folders
+      .flatMap(sourcesOf)
       .filter((file) => !isTest(file))
       .flatMap(({ path, imports }) =>
         imports
           .filter((name) => name.startsWith('../') && name !== '../driver.js')
           .map((name) => `${path} imports ${name}`),
       );
-    expect(existsSync(join(root, folder))).toBe(true);
+    expect(folders.every((folder) => existsSync(join(root, folder)))).toBe(true);
     expect(outside).toEqual([]);
   });
 

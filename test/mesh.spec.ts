@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import * as grpc from '@grpc/grpc-js';
-import { Cell } from '@holdfast/core';
+import { openConfigDriver } from '@holdfast/config';
+import { Cell, systemClock } from '@holdfast/core';
 import { UserServiceDefinition } from '@holdfast/proto/user/v1/user';
 import { registerMeshResolver } from '@holdfast/rpc';
 import { Mesh, eventually } from '@holdfast/testing';
@@ -9,6 +10,11 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { AppModule as Gateway } from '../apps/gateway/src/app.module.js';
 import { AppModule as UserService } from '../apps/user-service/src/app.module.js';
 import { settings } from '../apps/user-service/src/settings.js';
+
+async function adminOf(service: RunningService, path: string) {
+  const response = await fetch(`${service.admin}${path}`);
+  return (await response.json()) as { info: { config: unknown }; resilience: object };
+}
 
 describe('the two apps in one process', () => {
   let mesh: Mesh;
@@ -36,6 +42,36 @@ describe('the two apps in one process', () => {
     const bodies = answers.map(({ text }) => JSON.parse(text) as { servedBy: string });
     expect(bodies[0]).toMatchObject({ name: 'alice', message: 'Hello, alice' });
     expect(new Set(bodies.map(({ servedBy }) => servedBy))).toEqual(new Set(users.map(({ self }) => self.id)));
+  });
+
+  it('follow their settings while they serve, and keep the last good one', async () => {
+    const store = await openConfigDriver(mesh.configUrl, { clock: systemClock, random: Math.random });
+    const write = async (service: string, path: string, text: string) => {
+      const { cursor } = await store.read(service, undefined, AbortSignal.timeout(1_000));
+      expect(await store.write(service, new Map([[path, text]]), cursor, AbortSignal.timeout(1_000))).toBe(true);
+    };
+    try {
+      await write('user-service', '', 'greeting: { template: "Good day, {name}" }');
+      await eventually(async () => expect((await ask('/users/alice')).text).toContain('Good day, alice'));
+      await write('user-service', 'greeting.template', '17');
+      const told = { status: 'up', degraded: true, reasons: ['greeting.template: expected string, received number'] };
+      await eventually(async () => expect((await adminOf(users[0]!, '/readyz')).info.config).toEqual(told));
+      expect((await ask('/users/alice')).text).toContain('Good day, alice');
+
+      await write('gateway', 'resilience.users.get.bulkhead.limit', '7');
+      await eventually(async () =>
+        expect((await adminOf(gateway, '/mesh')).resilience).toMatchObject({ 'users.get': { bulkhead: { limit: 7 } } }),
+      );
+      await write('gateway', 'rpc.user-service.balancer', 'least_request');
+      await write('gateway', 'log.level', 'error');
+      await eventually(() => gateway.logLevel.value === 'error');
+      expect((await adminOf(gateway, '/readyz')).info.config).toEqual({ status: 'up', degraded: false });
+    } finally {
+      await write('user-service', 'greeting.template', 'null');
+      await write('user-service', '', '{}');
+      await store.close();
+    }
+    await eventually(async () => expect((await ask('/users/alice')).text).toContain('Hello, alice'));
   });
 
   it('create a user once', async () => {

@@ -1,3 +1,4 @@
+import { LiveConfigModule } from '@holdfast/config';
 import { settingsToken } from '@holdfast/service';
 import { Module, type OnApplicationShutdown } from '@nestjs/common';
 import { Kysely } from 'kysely';
@@ -5,10 +6,12 @@ import type { z } from 'zod';
 import { openDatabase, type Tables } from './database/database.js';
 import { migrate } from './database/migrations.js';
 import { settings } from './settings.js';
+import { greeting } from './users/greeting.js';
 import { UsersController } from './users/users.controller.js';
 import { UsersRepository } from './users/users.repository.js';
 
 @Module({
+  imports: [LiveConfigModule.forFeature(greeting)],
   controllers: [UsersController],
   providers: [
     UsersRepository,

@@ -1,4 +1,4 @@
-export { Resilient, type ResilientDecorator } from './resilient.js';
+export { Resilient, specsOn, type ResilientDecorator } from './resilient.js';
 export { Resilience, type ResilienceConfig, type RunOptions } from './resilience.js';
 export { ResilienceModule } from './resilience.module.js';
 export { resilienceSpec, type ResilienceOptions, type ResilienceSpec } from './spec.js';

@@ -6,7 +6,7 @@ import type { Fallback } from './fallback.js';
 import { observed } from './observed.js';
 import { Resilience, type Definition } from './resilience.js';
 import type { Work } from './run.js';
-import type { ResilienceOptions } from './spec.js';
+import { readOptions, type ResilienceOptions, type ResilienceSpec } from './spec.js';
 
 /** Where Nest puts the container's Resilience on each object that it makes of a class with such methods. */
 const RESILIENCE = Symbol('Resilience of the container');
@@ -94,6 +94,14 @@ export function definitionsOn(prototype: object | null): Definition[] {
   if (prototype === null) return [];
   const inherited = definitionsOn(Object.getPrototypeOf(prototype) as object | null);
   return [...inherited, ...(definitionsOfClass.get(prototype) ?? [])];
+}
+
+/** The names that the class with `prototype` has policies under, and their numbers. @throws StartupError where options are wrong */
+export function specsOn(prototype: object): readonly { readonly name: string; readonly spec: ResilienceSpec }[] {
+  return definitionsOn(prototype).map(({ name, subject, options }) => ({
+    name,
+    spec: readOptions(subject, options).spec,
+  }));
 }
 
 /** Gives an object that Nest did not make itself, but a factory of the app, its container's policies. */

@@ -1,4 +1,4 @@
-export { InjectRpc, RpcModule } from './rpc.module.js';
+export { InjectRpc, RpcModule, targetOf } from './rpc.module.js';
 export type { RpcClient, RpcClientOptions } from './client.js';
 export type { CallOptions } from './target.js';
 export { RpcTargets, type RpcTargetsOptions } from './rpc-targets.js';

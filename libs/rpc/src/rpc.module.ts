@@ -11,6 +11,14 @@ function tokenOf(service: ServiceDefinition): string {
 export const InjectRpc = (service: ServiceDefinition): ParameterDecorator & PropertyDecorator =>
   Inject(tokenOf(service));
 
+/** Where a client's provider says, besides what Nest wants, which target it calls: for what looks at an app without starting it. */
+const TARGET = Symbol('rpc target');
+
+/** The target that a provider of {@link RpcModule.client} calls; undefined for any other provider. */
+export function targetOf(provider: object): string | undefined {
+  return (provider as { [TARGET]?: string })[TARGET];
+}
+
 /** Remote services for Nest's DI. It needs a global provider of {@link RpcTargets}, which `@holdfast/service` brings. */
 @Module({})
 export class RpcModule {
@@ -20,6 +28,7 @@ export class RpcModule {
       provide: tokenOf(service),
       inject: [RpcTargets],
       useFactory: (targets: RpcTargets) => targets.client(service, options),
+      [TARGET]: options.target,
     };
     return { module: RpcModule, providers: [provider], exports: [provider.provide] };
   }

@@ -6,6 +6,7 @@ import {
   type HealthCheckResult,
   type HealthIndicatorResult,
 } from '@nestjs/terminus';
+import type { Config } from '@holdfast/config';
 import type { Clock } from '@holdfast/core';
 import type { Discovery } from '@holdfast/discovery';
 import type { Resilience } from '@holdfast/resilience';
@@ -17,11 +18,15 @@ import type { Self } from './self.js';
 export interface AdminSubject {
   readonly self: Self;
   readonly lifecycle: Lifecycle;
+  readonly config: Config;
   readonly discovery: Discovery;
   readonly targets: RpcTargets;
   readonly clock: Clock;
   readonly resilience: Resilience;
 }
+
+/** How many reasons readiness gives; `/mesh` has them all. */
+const MOST_REASONS = 5;
 
 const SUBJECT = Symbol('admin subject');
 
@@ -39,11 +44,11 @@ export class HealthController {
     return this.health.check([]);
   }
 
-  /** Traffic should come here: from the end of the start until the beginning of the drain. An outage of the registry only degrades. */
+  /** Traffic should come here: from the end of the start until the beginning of the drain. An outage of registry or configuration store only degrades. */
   @Get('readyz')
   @HealthCheck()
   ready(): Promise<HealthCheckResult> {
-    return this.health.check([() => this.#phase(), () => this.#registry()]);
+    return this.health.check([() => this.#phase(), () => this.#registry(), () => this.#config()]);
   }
 
   #phase(): HealthIndicatorResult {
@@ -55,19 +60,28 @@ export class HealthController {
     const { status, reason } = this.subject.discovery.contact.value;
     return { registry: { status: 'up', degraded: status === 'down', ...(reason !== undefined && { reason }) } };
   }
+
+  #config(): HealthIndicatorResult {
+    const { degraded, layers, problems } = this.subject.config.status.value;
+    const reasons = [...layers.flatMap(({ reason }) => reason ?? []), ...problems.map(({ reason }) => reason)];
+    return {
+      config: { status: 'up', degraded, ...(reasons.length > 0 && { reasons: reasons.slice(0, MOST_REASONS) }) },
+    };
+  }
 }
 
 @Controller('mesh')
 export class MeshController {
   constructor(@Inject(SUBJECT) private readonly subject: AdminSubject) {}
 
-  /** Who this process is, what it believes about the registry, what it calls, and how its policies stand. */
+  /** Who this process is, how its settings stand, what it believes about the registry, what it calls, and how its policies stand. */
   @Get()
   state() {
-    const { self, lifecycle, discovery, targets, resilience, clock } = this.subject;
+    const { self, lifecycle, config, discovery, targets, resilience, clock } = this.subject;
     return {
       self,
       phase: lifecycle.phase.value,
+      config: config.status.value,
       registry: { name: discovery.registryName, ...discovery.contact.value },
       targets: targets.all.map(({ name, view, peers }) => ({
         name,

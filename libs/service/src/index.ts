@@ -13,3 +13,4 @@ export {
 export { serviceSettings } from './service-settings.js';
 export { Lifecycle, type Phase } from './lifecycle.js';
 export { ProblemFilter, problemOf, type Problem } from './problem-filter.js';
+export { configDemands } from './config-demands.js';

@@ -1,10 +1,10 @@
-import { ConsoleLogger, Logger, type DynamicModule, type LogLevel, type Type } from '@nestjs/common';
+import { ConsoleLogger, Logger, type DynamicModule, type Type } from '@nestjs/common';
 import { StartupError } from '@holdfast/core';
+import { levelsFrom } from './log-level.js';
 import { serviceSettings } from './service-settings.js';
 import { readSettings } from './settings.js';
 import { startService, type RunningService, type ServiceOptions } from './start-service.js';
 
-const LEVELS: readonly LogLevel[] = ['error', 'warn', 'log', 'debug'];
 /** How long after the drain's bound the process may still take to close what is left, in milliseconds. */
 const CLOSING_MS = 3_000;
 
@@ -41,9 +41,12 @@ export async function runService(app: Type | DynamicModule, options: ServiceOpti
   try {
     const settings = readSettings(serviceSettings, options.env ?? process.env);
     drainMs = settings.DRAIN_MS;
-    const logLevels = LEVELS.slice(0, LEVELS.indexOf(settings.LOG_LEVEL) + 1);
-    Logger.overrideLogger(new ServiceLogger({ prefix: options.name, logLevels, json: !process.stdout.isTTY }));
+    const logLevels = levelsFrom(settings.LOG_LEVEL);
+    const logger = new ServiceLogger({ prefix: options.name, logLevels, json: !process.stdout.isTTY });
+    Logger.overrideLogger(logger);
     service = await startService(app, options);
+    logger.setLogLevels(levelsFrom(service.logLevel.value));
+    service.logLevel.subscribe((level) => logger.setLogLevels(levelsFrom(level)));
   } catch (error) {
     console.error(error instanceof StartupError ? `${options.name}: ${error.message}` : error);
     process.exit(1);

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { logLevel } from './log-level.js';
 import { port, wholeNumber } from './settings.js';
 
 /** Settings that every app has. */
@@ -30,21 +31,30 @@ export const serviceSettings = z.object({
     .string()
     .default('file:.holdfast/registry')
     .describe('Where instances find each other: file:FOLDER, consul://HOST:PORT, static:NAME=HOST:PORT, memory:.'),
+  CONFIG_URL: z
+    .string()
+    .default('file:config/holdfast.yaml')
+    .describe(
+      'Where settings that change while the app serves come from: file:PATH, etcd://HOST:PORT/PREFIX, consul://HOST:PORT/PREFIX, memory:; several with spaces between, a later one wins.',
+    ),
   CONSUL_HTTP_TOKEN: z
     .string()
     .optional()
-    .describe('Consul ACL token, where the registry is Consul. A secret: it is never logged.'),
+    .describe('Consul ACL token, where registry or settings are in Consul. A secret: it is never logged.'),
+  ETCD_PASSWORD: z
+    .string()
+    .optional()
+    .describe('Password of the user that an etcd CONFIG_URL names. A secret: it is never logged.'),
   SNAPSHOT_DIR: z
     .string()
     .default('.holdfast/snapshots')
-    .describe('Folder in which the last good view of each service survives a restart.'),
+    .describe('Folder in which the last good view of each service, and of the settings, survives a restart.'),
   DRAIN_MS: wholeNumber(0, 600_000)
     .prefault('10000')
     .describe('Longest time from SIGTERM until the last call is cut off, in milliseconds.'),
-  LOG_LEVEL: z
-    .enum(['debug', 'log', 'warn', 'error'], 'must be debug, log, warn or error')
+  LOG_LEVEL: logLevel
     .default('log')
-    .describe('Least severe kind of line that is logged: debug, log, warn or error.'),
+    .describe(`${logLevel.description} log.level in the configuration store overrules it.`),
   NODE_ENV: z.string().default('development').describe('With production, gRPC reflection is off.'),
 });
 

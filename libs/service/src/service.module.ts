@@ -1,5 +1,7 @@
 import { Global, Inject, Module, type DynamicModule, type Provider, type Type } from '@nestjs/common';
+import { ConfigModule } from '@nestjs/config';
 import { APP_FILTER } from '@nestjs/core';
+import { LiveConfigModule, type Config } from '@holdfast/config';
 import { Discovery } from '@holdfast/discovery';
 import { ResilienceModule, type Resilience } from '@holdfast/resilience';
 import { RpcErrorFilter, RpcTargets } from '@holdfast/rpc';
@@ -23,6 +25,7 @@ export const InjectSettings = (schema: SettingsSchema) => Inject(settingsToken(s
 export interface ServiceModuleOptions {
   readonly app: Type | DynamicModule;
   readonly self: Self;
+  readonly config: Config;
   readonly discovery: Discovery;
   readonly targets: RpcTargets;
   readonly resilience: Resilience;
@@ -42,9 +45,15 @@ export class ServiceModule {
     ];
     // Told of an error, callers over gRPC get a status with details, and those over HTTP problem+json.
     const errors = { provide: APP_FILTER, useFactory: () => new RpcErrorFilter(new ProblemFilter()) };
+    // What Nest's own ConfigService reads: the environment, as far as it was checked in its checked form.
+    const environment = ConfigModule.forRoot({
+      isGlobal: true,
+      ignoreEnvFile: true,
+      load: [() => Object.assign({}, ...options.settings.values()) as Record<string, unknown>],
+    });
     return {
       module: ServiceModule,
-      imports: [ResilienceModule.of(options.resilience), options.app],
+      imports: [environment, LiveConfigModule.of(options.config), ResilienceModule.of(options.resilience), options.app],
       providers: [...shared, errors],
       exports: shared,
     };

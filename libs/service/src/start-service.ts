@@ -4,9 +4,10 @@ import { fileURLToPath } from 'node:url';
 import type { DynamicModule, Type } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
-import { abortAfter, sleep, systemClock, until, type Clock, type Random } from '@holdfast/core';
+import { Config, FileConfigSnapshots, openConfigDrivers } from '@holdfast/config';
+import { abortAfter, sleep, systemClock, until, type Clock, type Live, type Random } from '@holdfast/core';
 import { Discovery, FileSnapshots, openRegistry, type Instance, type Registration } from '@holdfast/discovery';
-import { Resilience } from '@holdfast/resilience';
+import { Resilience, resilienceSpec } from '@holdfast/resilience';
 import {
   GrpcJsServer,
   GrpcJsTransport,
@@ -17,7 +18,9 @@ import {
 } from '@holdfast/rpc';
 import { AdminModule } from './admin.module.js';
 import { closeHttp, httpEdge, listen } from './http-edge.js';
+import { balancer, balancerKey, LOG_LEVEL_KEY, resilienceKey } from './config-demands.js';
 import { Lifecycle } from './lifecycle.js';
+import { logLevel, type LeastLevel } from './log-level.js';
 import { selfOf, type Self } from './self.js';
 import { ServiceModule } from './service.module.js';
 import { serviceSettings, type ServiceSettings } from './service-settings.js';
@@ -43,6 +46,8 @@ export interface ServiceOptions {
 export interface RunningService {
   readonly self: Self;
   readonly lifecycle: Lifecycle;
+  /** Least severe kind of line that operators want to see now. */
+  readonly logLevel: Live<LeastLevel>;
   /** `http://host:port`, where the app has an HTTP edge. */
   readonly http: string | undefined;
   /** `host:port`, where the app has a gRPC server. */
@@ -55,6 +60,8 @@ export interface RunningService {
 
 /** What reflection answers from. */
 const DESCRIPTORS = '@holdfast/proto/descriptors.binpb';
+/** How long a start waits for the configuration store, in milliseconds. */
+const FIRST_CONFIG_MS = 3_000;
 /** How long a start waits for peers of what the service calls, in milliseconds. */
 const WARM_MS = 3_000;
 /** How long a start waits for the registry to take its entry, in milliseconds. */
@@ -78,6 +85,16 @@ export async function startService(app: Type | DynamicModule, options: ServiceOp
   };
 
   try {
+    const secrets = { consulToken: settings.CONSUL_HTTP_TOKEN, etcdPassword: settings.ETCD_PASSWORD };
+    const config = new Config(self.name, await openConfigDrivers(settings.CONFIG_URL, { clock, random, ...secrets }), {
+      clock,
+      random,
+      snapshots: new FileConfigSnapshots(join(settings.SNAPSHOT_DIR, 'config')),
+    });
+    closers.push(() => config.close());
+    await config.start({ withinMs: FIRST_CONFIG_MS });
+    const level = config.live(LOG_LEVEL_KEY, logLevel, settings.LOG_LEVEL);
+
     const transport = new GrpcJsTransport({ clock });
     const registry = await openRegistry(settings.REGISTRY_URL, {
       clock,
@@ -91,12 +108,20 @@ export async function startService(app: Type | DynamicModule, options: ServiceOp
       probe: healthProbe(transport),
     });
     closers.push(() => discovery.close());
-    const targets = new RpcTargets(discovery, transport, { clock, random });
+    const targets = new RpcTargets(discovery, transport, {
+      balancerOf: (target) => config.live(balancerKey(target), balancer),
+      clock,
+      random,
+    });
     closers.push(() => targets.close());
 
-    const resilience = new Resilience({ clock, random });
+    const resilience = new Resilience({
+      clock,
+      random,
+      specOf: (name, defaults) => config.live(resilienceKey(name), resilienceSpec, defaults),
+    });
     const edge = httpEdge(lifecycle, clock);
-    const root = ServiceModule.root({ app, self, discovery, targets, resilience, settings: values });
+    const root = ServiceModule.root({ app, self, config, discovery, targets, resilience, settings: values });
     const nest = await NestFactory.create<NestFastifyApplication>(root, edge, { abortOnError: false });
     closers.push(() => nest.close());
     const server = options.rpc && rpcServer(options.rpc, settings, clock);
@@ -109,7 +134,7 @@ export async function startService(app: Type | DynamicModule, options: ServiceOp
       : undefined;
 
     const admin = await NestFactory.create<NestFastifyApplication>(
-      AdminModule.for({ self, lifecycle, discovery, targets, resilience, clock }),
+      AdminModule.for({ self, lifecycle, config, discovery, targets, resilience, clock }),
       new FastifyAdapter(),
       { abortOnError: false },
     );
@@ -139,6 +164,7 @@ export async function startService(app: Type | DynamicModule, options: ServiceOp
     return {
       self,
       lifecycle,
+      logLevel: level,
       http: httpPort === undefined ? undefined : urlOf(self.host, httpPort),
       grpc: server && `${self.host}:${server.port}`,
       admin: urlOf(settings.ADMIN_HOST, adminPort),

@@ -6,12 +6,14 @@ import { startService, type RunningService, type ServiceOptions } from '@holdfas
 import { Logger, type DynamicModule, type Type } from '@nestjs/common';
 
 /**
- * A whole mesh in one process: services on free loopback ports that find each other in a registry of their own, for tests
+ * A whole mesh in one process: services on free loopback ports that find each other in a registry of their own and have settings of their own, for tests
  * of an app with its neighbours. What needs real processes (crashes, signals) uses `AppProcess`.
  */
 export class Mesh implements AsyncDisposable {
   readonly #services: RunningService[] = [];
   readonly #registry = `memory:${randomUUID()}`;
+  /** Where its services have their settings: a store to open and to write to. */
+  readonly configUrl = `memory:${randomUUID()}`;
 
   private constructor(private readonly folder: string) {}
 
@@ -30,6 +32,7 @@ export class Mesh implements AsyncDisposable {
     const env = {
       PORT: '0',
       REGISTRY_URL: this.#registry,
+      CONFIG_URL: this.configUrl,
       SNAPSHOT_DIR: join(this.folder, 'snapshots'),
       DRAIN_MS: '2000',
     };

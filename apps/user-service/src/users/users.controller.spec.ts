@@ -1,11 +1,13 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Code } from '@holdfast/core';
+import { Cell, Code } from '@holdfast/core';
 import type { Kysely } from 'kysely';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { z } from 'zod';
 import { openDatabase, type Tables } from '../database/database.js';
 import { migrate } from '../database/migrations.js';
+import { greeting } from './greeting.js';
 import { UsersController } from './users.controller.js';
 import { UsersRepository } from './users.repository.js';
 
@@ -13,6 +15,7 @@ describe('UsersController', () => {
   let folder: string;
   let database: Kysely<Tables>;
   let repository: UsersRepository;
+  let template: Cell<z.infer<typeof greeting.schema>>;
   let users: UsersController;
 
   beforeEach(async () => {
@@ -20,17 +23,21 @@ describe('UsersController', () => {
     database = await openDatabase(`file:${folder}/users.db`);
     await migrate(database);
     repository = new UsersRepository(database);
-    users = new UsersController(repository, {
-      id: 'user-service-1',
-      name: 'user-service',
-      zone: undefined,
-      host: '127.0.0.1',
-    });
+    template = new Cell(greeting.schema.parse({}));
+    const self = { id: 'user-service-1', name: 'user-service', zone: undefined, host: '127.0.0.1' };
+    users = new UsersController(repository, self, template);
   });
 
   afterEach(async () => {
     await database.destroy();
     await rm(folder, { recursive: true, force: true });
+  });
+
+  it('greets with the words that the operator wants at that moment', async () => {
+    template.set({ template: 'Welcome back, {name}! {name}?' });
+    expect(await users.getUser({ name: 'alice' })).toMatchObject({ message: 'Welcome back, alice! alice?' });
+    template.set({ template: 'Good day' });
+    expect(await users.getUser({ name: 'alice' })).toMatchObject({ message: 'Good day' });
   });
 
   it('greets a user, and says which instance did', async () => {

@@ -1,4 +1,5 @@
-import { Code, ServiceError } from '@holdfast/core';
+import { InjectConfig } from '@holdfast/config';
+import { Code, ServiceError, type Live } from '@holdfast/core';
 import type {
   CreateUserRequest,
   CreateUserResponse,
@@ -9,6 +10,8 @@ import type {
 import { InjectSelf, type Self } from '@holdfast/service';
 import { Controller } from '@nestjs/common';
 import { GrpcMethod } from '@nestjs/microservices';
+import type { z } from 'zod';
+import { greeting } from './greeting.js';
 import { parseUserName } from './user-name.js';
 import { UsersRepository } from './users.repository.js';
 
@@ -17,10 +20,16 @@ import { UsersRepository } from './users.repository.js';
 export class UsersController {
   readonly #users: UsersRepository;
   readonly #self: Self;
+  readonly #greeting: Live<z.infer<typeof greeting.schema>>;
 
-  constructor(users: UsersRepository, @InjectSelf() self: Self) {
+  constructor(
+    users: UsersRepository,
+    @InjectSelf() self: Self,
+    @InjectConfig(greeting) template: Live<z.infer<typeof greeting.schema>>,
+  ) {
     this.#users = users;
     this.#self = self;
+    this.#greeting = template;
   }
 
   @GrpcMethod('UserService', 'GetUser')
@@ -28,7 +37,8 @@ export class UsersController {
     const name = parseUserName(request.name);
     const user = await this.#users.find(name);
     if (!user) throw new ServiceError(Code.NOT_FOUND, `There is no user named "${name}".`);
-    return { user, message: `Hello, ${user.name}`, servedBy: this.#self.id };
+    const message = this.#greeting.value.template.replaceAll('{name}', () => user.name);
+    return { user, message, servedBy: this.#self.id };
   }
 
   @GrpcMethod('UserService', 'CreateUser')
