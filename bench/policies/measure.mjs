@@ -41,6 +41,8 @@ export class Contender {
   }
 }
 
+const keyOf = (contender, scenario) => `${contender.name}/${scenario.name}`;
+
 /**
  * Every contender under every scenario, `rounds` times over, each round starting with another contender, so that what
  * happens on the machine meanwhile falls on all. Ratios are of one round, and the median of those is what counts.
@@ -48,7 +50,6 @@ export class Contender {
 export async function measureAll(contenders, scenarios, { rounds, sampleMs, warmUpMs, onRound }) {
   const calls = new Map();
   const samples = [];
-  const keyOf = (contender, scenario) => `${contender.name}/${scenario.name}`;
   for (const scenario of scenarios) {
     for (const contender of contenders) {
       // Warm-up, which also tells how many calls fill a sample. The optimising compiler needs a second or so.

@@ -328,7 +328,7 @@ function run(seed: number, rounds: number): Run {
     claims = demands.map((demand) => acceptance.claim(demand));
     if (claimsFirst) offer();
     acceptance.settle();
-    for (const tell of acceptance.publish()) tell();
+    for (const tell of acceptance.publish().tell) tell();
     for (const { live } of claims) live.subscribe(() => during.push(claims.map((claim) => claim.live.value)));
     state = claims.map(({ live }) => live.value);
   };
@@ -350,7 +350,7 @@ function run(seed: number, rounds: number): Run {
     if (claims.some(({ live }, at) => !Object.is(live.value, state[at])))
       expect.fail('a value changed before all were in place');
     during = [];
-    for (const tell of acceptance.publish()) tell();
+    for (const tell of acceptance.publish().tell) tell();
     state = claims.map(({ live }) => live.value);
     for (const seen of during) if (!isDeepStrictEqual(seen, state)) expect(seen).toEqual(state);
     told += during.length;

@@ -68,8 +68,9 @@ describe('LiveConfigModule', () => {
   });
 
   it('tells the key of a provider without making anything', () => {
-    const keysOf = (providers: readonly unknown[] = []) => providers.map((provider) => configKeyOf(provider as object));
-    expect(keysOf(LiveConfigModule.forFeature(greeting, limits).providers)).toEqual([greeting, limits]);
-    expect(keysOf(LiveConfigModule.of(config).providers)).toEqual([undefined]);
+    const { providers = [] } = LiveConfigModule.forFeature(greeting, limits);
+    expect(providers.map((provider) => configKeyOf(provider))).toEqual([greeting, limits]);
+    const [root] = LiveConfigModule.of(config).providers ?? [];
+    expect(configKeyOf(root!)).toBeUndefined();
   });
 });

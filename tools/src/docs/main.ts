@@ -1,4 +1,7 @@
 import { writeFileSync } from 'node:fs';
+import { configPage } from './config-page.js';
 import { settingsPage } from './settings-table.js';
 
-writeFileSync(new URL('../../../docs/settings.md', import.meta.url), settingsPage());
+const docs = new URL('../../../docs/', import.meta.url);
+writeFileSync(new URL('settings.md', docs), settingsPage());
+writeFileSync(new URL('config.md', docs), await configPage());

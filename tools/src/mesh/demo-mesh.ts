@@ -2,6 +2,9 @@ import { defaultBounds, type Child, type ChildBounds } from './child.js';
 import type { Tier } from './mesh.js';
 import type { MeshOptions } from './options.js';
 
+/** What can be edited while the mesh runs. */
+const SETTINGS_FILE = 'config/holdfast.yaml';
+
 /** The demo's apps, from the edge inwards. */
 export const apps = ['gateway', 'user-service'];
 
@@ -47,6 +50,9 @@ function introduction(children: readonly Child[]): readonly string[] {
     `  curl ${edge}/users/alice`,
     `  curl ${edge}/users`,
     `  curl -X POST ${edge}/users -H 'content-type: application/json' -d '{"name":"dora"}'`,
+    '',
+    `Change a number while it runs: edit ${SETTINGS_FILE}, or`,
+    `  npm run config -- set user-service greeting.template 'Good day, {name}'`,
     '',
     'Health and state:',
     ...children.map(({ label, ready }) => `  ${label.padEnd(width)}  ${ready?.admin ?? 'restarts'}`),
