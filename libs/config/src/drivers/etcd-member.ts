@@ -203,7 +203,8 @@ function sentenceOf(address: string, error: unknown): EtcdRefusal | EtcdUnreacha
     const why = /\b(?:E[A-Z]{4,}|[A-Z]+(?:_[A-Z]+)+)\b/.exec(rest)?.[0] ?? /certificate[^.:]*/.exec(rest)?.[0];
     return new EtcdUnreachable(`etcd at ${address} cannot be reached (${why ?? 'the connection broke'}).`);
   }
-  const inTrouble = code === '14' || /no leader|timed out|leader changed|stopped|unhealthy/.test(text);
+  const inTrouble =
+    code === '14' || /no leader|timed out|deadline exceeded|leader changed|stopped|unhealthy/.test(text);
   const Problem = inTrouble ? EtcdUnreachable : EtcdRefusal;
   return new Problem(`etcd at ${address} answered: ${reason || 'no reason given'}.`);
 }
