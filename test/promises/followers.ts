@@ -122,18 +122,16 @@ export class Followers implements AsyncDisposable {
     return followers;
   }
 
-  /** Writes texts by path; gives the moment at which it began, in milliseconds since the epoch. */
+  /** Writes texts by path; gives the moment at which the store had them, in milliseconds since the epoch. */
   async write(changes: Iterable<readonly [string, string | undefined]>): Promise<number> {
-    let startedAt = 0;
     await eventually(
       async () => {
         const { cursor } = await this.driver.read('follower', undefined, AbortSignal.timeout(5_000));
-        startedAt = Date.now();
         return this.driver.write('follower', new Map(changes) as Changes, cursor, AbortSignal.timeout(5_000));
       },
       { withinMs: 60_000 },
     );
-    return startedAt;
+    return Date.now();
   }
 
   /** Writes a document in which all three numbers are `mark`. */
