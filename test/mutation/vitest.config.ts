@@ -15,5 +15,12 @@ export default defineConfig({
   resolve,
   ssr: { resolve },
   // Nothing is left behind by a spec, so the modules need to be loaded only once for each mutant.
-  test: { isolate: false, include: ['libs/resilience/src/**/*.spec.ts', 'test/issues/*.spec.ts'] },
+  test: {
+    isolate: false,
+    include: ['libs/resilience/src/**/*.spec.ts', 'test/issues/*.spec.ts'],
+    // Many a mutant makes a spec wait for an answer that never comes; on a fake clock, all others take milliseconds.
+    testTimeout: 2_000,
+    env: { PROPERTY_RUNS: '0.2' },
+    setupFiles: ['test/mutation/setup.ts'],
+  },
 });

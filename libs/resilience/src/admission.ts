@@ -64,10 +64,11 @@ export abstract class Admission extends WheelEntry implements Waiting {
     if (context?.cancellation?.aborted) return this.cancel(context.cancellation.reason);
     if (this.deadline <= now) return this.fail(tooLate(pipeline.name), 'timeout');
     const { bucket } = pipeline;
-    const turn = bucket === undefined ? now : bucket.take(now, this.deadline);
+    if (bucket === undefined) return this.enter(now);
+    const turn = bucket.take(now, this.deadline);
     if (turn <= now) this.enter(now);
     else if (turn < Infinity) this.wait('turn', turn, true);
-    else this.refuse(rateLimited(pipeline, now), 'limited');
+    else this.refuse(rateLimited(pipeline, bucket.readyInMs(now)), 'limited');
   }
 
   /** Ends it, since nobody waits for it any more; work that has begun is told to stop. */
@@ -88,7 +89,10 @@ export abstract class Admission extends WheelEntry implements Waiting {
   admitted(): void {
     this.holdsPermit = true;
     const now = this.pipeline.clock.now();
-    if (this.deadline <= now) this.refuse(tooLate(this.pipeline.name), 'timeout');
+    const signal = this.context?.cancellation;
+    // Where another call of the same caller has freed the permit, this one may not have heard yet.
+    if (signal?.aborted) this.cancel(signal.reason);
+    else if (this.deadline <= now) this.refuse(tooLate(this.pipeline.name), 'timeout');
     else this.#goOn(now);
   }
 
@@ -141,11 +145,10 @@ export abstract class Admission extends WheelEntry implements Waiting {
     const { phase } = this;
     this.phase = 'ended';
     wheel.remove(this);
-    if (this.#departure) this.context?.cancellation?.removeEventListener('abort', this.#departure);
+    if (this.#departure) this.context!.cancellation!.removeEventListener('abort', this.#departure);
     if (phase === 'turn') bucket?.giveBack(this.until, clock.now());
-    if (phase === 'queue') this.bulkhead?.leave(this);
-    if (this.holdsPermit) this.bulkhead?.exit();
-    this.holdsPermit = false;
+    if (phase === 'queue') this.bulkhead!.leave(this);
+    if (this.holdsPermit) this.bulkhead!.exit();
   }
 
   #goOn(now: number): void {
@@ -156,12 +159,8 @@ export abstract class Admission extends WheelEntry implements Waiting {
   }
 }
 
-function rateLimited({ name, bucket }: Pipeline, now: number): RateLimited {
-  const retryAfterMs = bucket?.readyInMs(now);
-  return new RateLimited(
-    `${name} is called more often than it may be.`,
-    retryAfterMs === undefined ? {} : { retryAfterMs },
-  );
+function rateLimited({ name }: Pipeline, retryAfterMs: number): RateLimited {
+  return new RateLimited(`${name} is called more often than it may be.`, { retryAfterMs });
 }
 
 function bulkheadFull({ name }: Pipeline): BulkheadFull {

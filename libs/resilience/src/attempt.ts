@@ -1,6 +1,7 @@
 import { CallContext, Cancellation, type CancelSignal } from '@holdfast/core';
 import type { Pass } from './breaker.js';
 import type { Bulkhead } from './bulkhead.js';
+import { isThenable } from './thenable.js';
 
 /** Whose attempts they are: a run, as an attempt sees it. */
 export interface AttemptOwner {
@@ -77,13 +78,15 @@ export class Attempt extends CallContext {
 
   start(): void {
     let answer: unknown;
+    let waits: boolean;
     try {
       answer = this.#owner.scoped ? CallContext.run(this, workOf, this.#owner) : this.#owner.work();
+      waits = isThenable(answer);
     } catch (error) {
       this.#failed(error);
       return;
     }
-    if (!isThenable(answer)) {
+    if (!waits) {
       this.#succeeded(answer);
       return;
     }
@@ -119,10 +122,4 @@ export class Attempt extends CallContext {
 /** Not a closure, which would be one more object for each attempt. */
 function workOf(owner: AttemptOwner): unknown {
   return owner.work();
-}
-
-function isThenable(value: unknown): value is PromiseLike<unknown> {
-  return (
-    typeof value === 'object' && value !== null && typeof (value as Partial<PromiseLike<unknown>>).then === 'function'
-  );
 }

@@ -1,5 +1,5 @@
 import { Cell, CircuitOpen } from '@holdfast/core';
-import { FakeClock } from '@holdfast/testing';
+import { FakeClock, runs } from '@holdfast/testing';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { Breaker, type Pass } from './breaker.js';
@@ -151,7 +151,7 @@ describe('Breaker, beside a model that does everything at its time', () => {
           }
         },
       ),
-      { numRuns: 300, seed: 20 },
+      { numRuns: runs(300), seed: 20 },
     );
     // The property is worth nothing if the sequences do not get anywhere.
     expect([...reached].toSorted()).toEqual(['closed', 'halfOpen', 'halfOpen for long', 'open', 'open for long']);

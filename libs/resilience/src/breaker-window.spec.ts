@@ -68,6 +68,17 @@ describe('BreakerWindow', () => {
     expect(window.successes).toBe(0);
   });
 
+  it('counts slow calls and timeouts beside the rest, and forgets them with it', () => {
+    callAt(0, 1);
+    window.succeeded(500, true);
+    window.failed(500, true, true);
+    expect(window.slow).toBe(2);
+    expect(window.total()).toMatchObject({ successes: 2, failures: 1, slow: 2, timeouts: 1 });
+    for (const now of [500, 1_000]) window.advance(now, 1_000);
+    expect(window.slow).toBe(0);
+    expect(window.total()).toMatchObject({ successes: 0, failures: 0, slow: 0, timeouts: 0 });
+  });
+
   it('forgets everything after any time longer than it, at once', () => {
     callAt(0, 1);
     const started = performance.now();

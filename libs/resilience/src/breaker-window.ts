@@ -158,8 +158,8 @@ export class BreakerWindow {
   }
 
   #roll(now: number): void {
-    if (now < this.#sliceEndsAt) return;
     const sliceMs = this.#windowMs / SLICES;
+    // 0 while the present slice is not over.
     const passed = 1 + Math.floor((now - this.#sliceEndsAt) / sliceMs);
     this.#sliceEndsAt += passed * sliceMs;
     if (passed >= SLICES) return this.clear();

@@ -73,6 +73,14 @@ describe('Breaker', () => {
       expect(breaker.state).toBe('closed');
     });
 
+    it('not on calls that were slow before the option was taken away', () => {
+      change({ slowCallDurationMs: 100 });
+      calls(15, 'succeeded', 200);
+      change({ slowCallDurationMs: undefined });
+      calls(5, 'failed');
+      expect(breaker.state).toBe('closed');
+    });
+
     it('not on what is ignored, which does not count as a call either', () => {
       calls(100, 'ignored');
       calls(19, 'failed');
@@ -258,8 +266,9 @@ describe('Breaker', () => {
       calls(3, 'succeeded');
       expect(breaker.state).toBe('halfOpen');
       change({ probes: 2 });
-      breaker.succeeded(breaker.enter(), 1);
+      calls(1, 'succeeded');
       expect(breaker.state).toBe('closed');
+      expect(breaker.circuit.stats).toMatchObject({ fires: 1, successes: 1 });
     });
   });
 
@@ -285,6 +294,39 @@ describe('Breaker', () => {
       expect(told).toHaveLength(11);
     });
 
+    it('tells it with what opossum gives its listeners', async () => {
+      const told: unknown[] = [];
+      for (const name of breaker.circuit.eventNames())
+        breaker.circuit.on(name as 'success', (...details: unknown[]) => told.push([name, ...details]));
+      change({ volumeThreshold: 2 });
+      await clock.advance(1_000);
+      const [late, bug] = [new DeadlineExceeded('late'), new TypeError('a bug')];
+      breaker.failed(breaker.enter(), 8, late);
+      breaker.failed(breaker.enter(), 9, bug);
+      expect(() => breaker.enter()).toThrow(CircuitOpen);
+      await clock.advance(5_000);
+      calls(1, 'succeeded', 7);
+      expect(told).toEqual([
+        ['fire', []],
+        ['timeout', late, 8, []],
+        ['failure', late, 8, []],
+        ['fire', []],
+        ['failure', bug, 9, []],
+        ['open'],
+        ['reject', breaker.refusal],
+        ['halfOpen', 5_000],
+        ['fire', []],
+        ['success', undefined, 7],
+        ['close'],
+      ]);
+    });
+
+    it('can be let go of before anyone has looked at it', () => {
+      breaker.close();
+      calls(20, 'failed');
+      expect(breaker.state).toBe('open');
+    });
+
     it('shows state and counts', async () => {
       const { circuit } = breaker;
       for (const ms of [1, 1, 1, 1, 1, 1, 1, 1, 1, 200]) calls(1, 'succeeded', ms);
@@ -297,7 +339,10 @@ describe('Breaker', () => {
       expect(circuit.stats.latencyMean / (219 / 11)).toBeGreaterThan(0.75);
       expect(circuit.stats.latencyMean / (219 / 11)).toBeLessThan(1.25);
       expect(circuit.status.window.map(({ fires }) => fires)).toEqual([1, 10, 0, 0, 0, 0, 0, 0, 0, 0]);
-      calls(9, 'failed');
+      expect(circuit.status.window[0]).toMatchObject({ timeouts: 1, latencyMean: -1, percentiles: { 0.5: -1 } });
+      breaker.failed(breaker.enter(), 10, new Error('down'));
+      expect(circuit.stats).toMatchObject({ failures: 2, timeouts: 1 });
+      calls(8, 'failed');
       expect(() => breaker.enter()).toThrow(CircuitOpen);
       expect(circuit.stats.rejects).toBe(1);
       expect(circuit).toMatchObject({ name: 'users.get', opened: true, closed: false, halfOpen: false });
@@ -316,6 +361,10 @@ describe('Breaker', () => {
 });
 
 describe('BreakerSpec', () => {
+  it('takes an open time that does not double', () => {
+    expect(breakerSpec.parse({ openMs: 60_000 })).toMatchObject({ openMs: 60_000, maxOpenMs: 60_000 });
+  });
+
   it('has a default for all that needs one, and says so of each option', () => {
     expect(breakerSpec.parse({})).toEqual({
       volumeThreshold: 20,

@@ -43,7 +43,7 @@ export class AnswerCache {
   /** The answer for `key` while it may stand in for a failure. */
   stale(key: string, now: number): { readonly value: unknown } | undefined {
     const { ttl, staleIfError } = this.#spec.value;
-    return staleIfError > 0 ? this.#within(key, now, ttl + staleIfError) : undefined;
+    return this.#within(key, now, ttl + staleIfError);
   }
 
   keep(key: string, value: unknown, now: number): void {

@@ -2,6 +2,7 @@ import { CallContext } from '@holdfast/core';
 import { isCallersMistake } from './blame.js';
 import type { Outcome } from './outcome.js';
 import type { Pipeline } from './pipeline.js';
+import { isThenable } from './thenable.js';
 
 /**
  * What answers in place of a failure: the name of a method of the same class, a function, or a value in an object. Method
@@ -46,7 +47,7 @@ export function endWithout(caller: Caller, error: unknown, outcome: Outcome): vo
     try {
       if (!covers(error)) return refused(error);
       const answer = answerOf(fallback, caller, error);
-      if (answer instanceof Promise) answer.then(answered, refused);
+      if (isThenable(answer)) answer.then(answered, refused);
       else answered(answer);
     } catch (thrown) {
       refused(thrown);

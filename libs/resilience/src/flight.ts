@@ -127,6 +127,6 @@ export class Passenger extends WheelEntry implements Caller {
 
   #unboard(): void {
     this.pipeline.wheel.remove(this);
-    if (this.#departure) this.context?.cancellation?.removeEventListener('abort', this.#departure);
+    if (this.#departure) this.context!.cancellation!.removeEventListener('abort', this.#departure);
   }
 }

@@ -17,7 +17,7 @@ export function observed(pipeline: Pipeline, fn: Work, self: unknown, args: read
     const outer = CallContext.current() ?? new CallContext();
     const signal = outer.cancellable ? AbortSignal.any([outer.signal, left.signal]) : left.signal;
     const subscription: Work = () => {
-      const attempt = CallContext.current();
+      const attempt = CallContext.current()!;
       const source = Reflect.apply(fn, self, args) as Observable<unknown>;
       return new Promise<void>((resolve, reject) => {
         // Within a source that emits synchronously, a subscriber who has had enough can be told in no other way.
@@ -31,10 +31,10 @@ export function observed(pipeline: Pipeline, fn: Work, self: unknown, args: read
         });
         const stop = () => {
           inner.unsubscribe();
-          reject(attempt?.signal.reason);
+          reject(attempt.signal.reason);
         };
-        attempt?.signal.addEventListener('abort', stop, { once: true });
-        inner.add(() => attempt?.signal.removeEventListener('abort', stop));
+        attempt.signal.addEventListener('abort', stop);
+        inner.add(() => attempt.signal.removeEventListener('abort', stop));
       });
     };
     const finish = (value: unknown) => {

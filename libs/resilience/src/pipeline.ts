@@ -119,7 +119,7 @@ export class Pipeline {
     return {
       ...(breaker && { breaker: breaker.state }),
       ...(bulkhead && {
-        bulkhead: { inUse: bulkhead.inUse, queued: bulkhead.queued, limit: spec.bulkhead?.limit ?? 0 },
+        bulkhead: { inUse: bulkhead.inUse, queued: bulkhead.queued, limit: spec.bulkhead!.limit },
       }),
       ...(bucket && { tokens: bucket.tokens }),
       ...((spec.retry ?? spec.hedge) && { retryBudget: this.budget.balance }),

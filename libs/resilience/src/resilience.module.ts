@@ -32,8 +32,7 @@ export class ResilienceModule implements OnModuleInit, OnApplicationShutdown {
   /** @throws StartupError where the options of any `@Resilient` method in the app are wrong */
   onModuleInit(): void {
     for (const wrapper of [...this.discovery.getProviders(), ...this.discovery.getControllers()]) {
-      const instance: unknown = wrapper.isDependencyTreeStatic() ? wrapper.instance : undefined;
-      const made = typeof instance === 'object' && instance !== null ? instance : undefined;
+      const made = wrapper.isDependencyTreeStatic() ? (wrapper.instance as object | null | undefined) : undefined;
       // What a request scope makes is not there yet, but its class is; a factory, on the other hand, is no class.
       const prototype = (made ? Object.getPrototypeOf(made) : wrapper.metatype?.prototype) as object | null | undefined;
       const definitions = definitionsOn(prototype ?? null);

@@ -11,25 +11,10 @@ import {
   seededRandom,
   ServiceError,
 } from '@holdfast/core';
-import { FakeClock, settle } from '@holdfast/testing';
+import { FakeClock, Job, settle } from '@holdfast/testing';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { Resilience, type RunOptions, type ResilienceSpec } from './index.js';
 import { TICK_MS } from './timer-wheel.js';
-
-/** Work that ends when the spec says so. */
-class Job {
-  readonly context = CallContext.current();
-  readonly done: Promise<unknown>;
-  end!: (value?: unknown) => void;
-  fail!: (error: unknown) => void;
-
-  constructor() {
-    this.done = new Promise((resolve, reject) => {
-      this.end = resolve;
-      this.fail = reject;
-    });
-  }
-}
 
 const down = () => new ServiceError(Code.UNAVAILABLE, 'down');
 const buggy = () => {
@@ -132,8 +117,11 @@ describe('cancellation', () => {
   });
 
   it('keeps a call that is cancelled already from any work', async () => {
-    const context = new CallContext({ signal: AbortSignal.abort(new Error('left')) });
-    expect(await CallContext.run(context, () => call({}))).toBeInstanceOf(Cancelled);
+    const left = new Error('left');
+    const context = new CallContext({ signal: AbortSignal.abort(left) });
+    const answer = await CallContext.run(context, () => call({}));
+    expect(answer).toBeInstanceOf(Cancelled);
+    expect(answer).toMatchObject({ message: expect.stringContaining('not wait'), cause: left });
     expect(jobs).toEqual([]);
   });
 
@@ -182,6 +170,20 @@ describe('the fallback', () => {
     expect(await call({ fallback: { value: 1 }, fallbackOn: buggy }, () => Promise.reject(down()))).toBeInstanceOf(
       TypeError,
     );
+    expect(counts()).toEqual({ started: 1, error: 1 });
+  });
+
+  it('may take its time, and counts only where it answers', async () => {
+    expect(await call({ fallback: async () => 'default' }, () => Promise.reject(down()))).toBe('default');
+    expect(counts()).toEqual({ started: 1, fallback: 1 });
+  });
+
+  it.each([
+    ['a promise', () => Promise.reject(new Error('no default'))],
+    // oxlint-disable-next-line unicorn/no-thenable
+    ['a query', () => ({ then: (_: unknown, reject: (error: Error) => void) => reject(new Error('no default')) })],
+  ])('that fails later, as %s, leaves the call what it failed with', async (_what, fallback) => {
+    expect(await call({ fallback }, () => Promise.reject(down()))).toEqual(new Error('no default'));
     expect(counts()).toEqual({ started: 1, error: 1 });
   });
 
@@ -472,6 +474,28 @@ describe('cache and coalesce', () => {
   });
 });
 
+describe('what operators see', () => {
+  it('is every policy that the name has, and no other', async () => {
+    resilience.run('bare', () => 'fine', {});
+    expect(resilience.states()['bare']).toEqual({ calls: expect.objectContaining({ started: 1, ok: 1 }) });
+    await call({ idempotent: true, retry: {}, cache: { ttl: '1s' } }, () => 'kept');
+    expect(Object.keys(resilience.states()['job']!)).toEqual(['retryBudget', 'cached', 'calls']);
+    expect(resilience.states()['job']).toMatchObject({ cached: 1 });
+    expect(resilience.states()['job']!.retryBudget).toBeCloseTo(100.2);
+    await resilience.run('hedged', () => 'fine', { idempotent: true, hedge: { delay: 10 } });
+    expect(resilience.states()['hedged']!.retryBudget).toBeCloseTo(100.2);
+  });
+
+  it.each([
+    ['timeout', new DeadlineExceeded('below')],
+    ['cancelled', new Cancelled('below')],
+    ['error', new TypeError('a bug')],
+  ])('of work that failed is the class of its error: %s', async (outcome, error) => {
+    expect(await call({}, () => Promise.reject(error))).toBe(error);
+    expect(counts()).toEqual({ started: 1, [outcome]: 1 });
+  });
+});
+
 describe('live numbers', () => {
   it('hold from the next decision on, and keep what was counted', async () => {
     let live: Cell<ResilienceSpec> | undefined;
@@ -483,5 +507,8 @@ describe('live numbers', () => {
     expect(jobs).toHaveLength(3);
     live!.set({ ...live!.value, rateLimit: { rate: 1_000, burst: 10, maxWait: 0 } });
     expect(resilience.states()['job']).toMatchObject({ tokens: 6, bulkhead: { inUse: 3, queued: 1, limit: 3 } });
+    resilience.close();
+    live!.set({ ...live!.value, bulkhead: undefined });
+    expect(resilience.states()['job']).toMatchObject({ bulkhead: { limit: 3 } });
   });
 });

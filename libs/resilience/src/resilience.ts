@@ -140,5 +140,5 @@ function firstDifference(
 }
 
 function same(a: unknown, b: unknown): boolean {
-  return a === b || (typeof a === 'object' && typeof b === 'object' && JSON.stringify(a) === JSON.stringify(b));
+  return a === b || (typeof a === 'object' && JSON.stringify(a) === JSON.stringify(b));
 }

@@ -96,7 +96,7 @@ export abstract class Run extends Admission implements AttemptOwner {
     const retryable = !this.shown && (!inTime || isRetryable(error, spec.retry));
     this.#report(attempt, error, inTime, now);
     const sibling = this.#forget(attempt);
-    if (sibling || this.holdsPermit) attempt.permit?.exit();
+    if (sibling) attempt.permit?.exit();
     else if (attempt.permit) this.#takeBack(attempt.permit);
     this.#over({ error, outcome: outcomeOf(error), retryable }, now, true);
   }
@@ -112,7 +112,7 @@ export abstract class Run extends Admission implements AttemptOwner {
   protected admit(now: number): void {
     const { breaker, budget, spec } = this.pipeline;
     const pass = breaker === undefined ? ANY_PASS : breaker.tryEnter(spec.attemptTimeout ?? spec.timeout, now);
-    if (pass === NO_PASS) return this.refuse(breaker?.refusal, 'open');
+    if (pass === NO_PASS) return this.refuse(breaker!.refusal, 'open');
     if (this.repeats && this.#count === 0) budget.deposit();
     this.phase = 'attempt';
     this.until = this.repeats && spec.hedge && this.#count === 0 ? now + spec.hedge.delay : Infinity;
@@ -209,7 +209,7 @@ export abstract class Run extends Admission implements AttemptOwner {
   }
 
   #armAttempts(): void {
-    const first = this.#attempt?.deadline ?? Infinity;
+    const first = this.#attempt!.deadline;
     this.arm(Math.min(this.until, first, this.#hedge?.deadline ?? Infinity));
   }
 }

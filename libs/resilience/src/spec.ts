@@ -37,7 +37,7 @@ export const resilienceSpec = z
   .superRefine((spec, { addIssue }) => {
     const refuse = (option: string, message: string) => addIssue({ code: 'custom', path: [option], message });
     const { attemptTimeout, hedge, idempotent, retry, timeout } = spec;
-    if (attemptTimeout !== undefined && timeout !== undefined && attemptTimeout > timeout) {
+    if ((attemptTimeout ?? 0) > (timeout ?? Infinity)) {
       refuse('attemptTimeout', `must not be above timeout: write ${timeout}ms or less`);
     }
     for (const option of ['retry', 'hedge'] as const) {
@@ -46,7 +46,7 @@ export const resilienceSpec = z
       }
     }
     if (retry && hedge) refuse('hedge', 'cannot be combined with retry: leave one of them out');
-    if (hedge && attemptTimeout !== undefined && hedge.delay >= attemptTimeout) {
+    if (hedge && hedge.delay >= (attemptTimeout ?? Infinity)) {
       refuse('hedge', 'never comes to its second attempt: write a delay below attemptTimeout');
     }
   });
@@ -102,18 +102,18 @@ function sentenceOf(subject: string, issue: z.core.$ZodIssue): string {
     const extra = path === '' ? ['fallback', 'fallbackOn', 'key'] : [];
     return `${subject}: there is no option ${unknown}; write one of ${[...extra, ...known].join(', ')}.`;
   }
-  const meaning = entry?.description === undefined ? '' : ` (${entry.description.replace(/\.$/, '')})`;
+  const meaning = entry.description === undefined ? '' : ` (${entry.description.replace(/\.$/, '')})`;
   return `${subject}: ${path} ${issue.message.replace(/^Invalid input: |^Too (?:small|big): /, 'is wrong: ')}${meaning}.`;
 }
 
-function shapeOf(entry: z.ZodType | undefined): Readonly<Record<string, z.ZodType>> | undefined {
+function shapeOf(entry: z.ZodType): Readonly<Record<string, z.ZodType>> | undefined {
   let inner: unknown = entry;
   while (inner instanceof z.ZodOptional || inner instanceof z.ZodDefault) inner = inner.unwrap();
   return inner instanceof z.ZodObject ? (inner.shape as Record<string, z.ZodType>) : undefined;
 }
 
-function entryAt(path: readonly PropertyKey[]): z.ZodType | undefined {
-  let entry: z.ZodType | undefined = resilienceSpec;
+function entryAt(path: readonly PropertyKey[]): z.ZodType {
+  let entry: z.ZodType = resilienceSpec;
   for (const part of path) entry = shapeOf(entry)?.[String(part)] ?? entry;
   return entry;
 }

@@ -1,5 +1,5 @@
 import { CallContext, Cell, Code, DeadlineExceeded, seededRandom, ServiceError } from '@holdfast/core';
-import { FakeClock, settle } from '@holdfast/testing';
+import { FakeClock, runs, settle } from '@holdfast/testing';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { outcomes, Resilience, type ResilienceSpec, type RunOptions } from './index.js';
@@ -117,7 +117,7 @@ describe('the whole stack, under any schedule', () => {
           expect(sum).toBe(called);
           expect(state.bulkhead).toMatchObject({ inUse: 0, queued: 0 });
         }),
-        { numRuns: 60 },
+        { numRuns: runs(60) },
       );
     },
   );
@@ -132,7 +132,7 @@ describe('the whole stack, under any schedule', () => {
           expect(await play(options, steps, seed)).toEqual(await play(options, steps, seed));
         },
       ),
-      { numRuns: 30 },
+      { numRuns: runs(30) },
     );
   });
 });

@@ -1,5 +1,7 @@
 export { FakeClock, settle } from './fake-clock.js';
 export { eventually, type EventuallyOptions } from './eventually.js';
+export { Job } from './job.js';
+export { runs } from './runs.js';
 export { backendAvailable, findBinary, requireBinary, type BackendName } from './backends/binaries.js';
 export { freePort, type Backend, type BackendCluster } from './backends/backend.js';
 export { startConsulCluster, withConsul, type ConsulOptions } from './backends/consul.js';
