@@ -35,9 +35,9 @@ export class Cancellation implements CancelSignal {
     if (this.#aborted) return;
     this.#aborted = true;
     this.#reason = reason;
-    const listeners = this.#listeners;
+    // The set itself: one that is taken off while others are told is not told any more, as with an AbortSignal.
+    for (const listener of this.#listeners ?? []) listener.handleEvent();
     this.#listeners = undefined;
-    for (const listener of listeners ?? []) listener.handleEvent();
   }
 
   addEventListener(_type: 'abort', listener: CancelListener): void {

@@ -173,6 +173,22 @@ describe('CallContext', () => {
     expect([before.reason, after.signal.reason, after.cancellation?.reason]).toEqual(['gone', 'gone', 'gone']);
   });
 
+  it('a Cancellation does not tell one that another listener has just taken off', () => {
+    const cancellation = new Cancellation();
+    const told: string[] = [];
+    const second = { handleEvent: () => void told.push('second') };
+    const first = {
+      handleEvent() {
+        told.push('first');
+        cancellation.removeEventListener('abort', second);
+      },
+    };
+    cancellation.addEventListener('abort', first);
+    cancellation.addEventListener('abort', second);
+    cancellation.abort('gone');
+    expect(told).toEqual(['first']);
+  });
+
   it('a Cancellation tells who listens, once, and nobody who left', () => {
     const cancellation = new Cancellation();
     const told: string[] = [];
