@@ -1,7 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
-import { Acceptance } from './acceptance.js';
-import type { Claim, Demand } from './claim.js';
-import type { LayerTexts } from './judgement.js';
+import type { Acceptance } from './acceptance.js';
+import type { Claim } from './claim.js';
 import type { KeyGuide } from './key-facts.js';
 import { authorOf } from './layer.js';
 import { isBranch, type Tree } from './tree.js';
@@ -12,15 +11,6 @@ export interface EffectiveValue {
   readonly value: unknown;
   /** `default` for the schema's own, `code`, or the name of the store. */
   readonly from: string;
-}
-
-/** What a process that starts now would make of the texts of its stores, the strongest last. */
-export function acceptanceOf(demands: Iterable<Demand>, layers: readonly LayerTexts[]): Acceptance {
-  const acceptance = new Acceptance(layers.map(({ name }) => name));
-  for (const demand of demands) acceptance.claim(demand);
-  for (const [index, { entries }] of layers.entries()) acceptance.offer(acceptance.layers[index]!, entries);
-  acceptance.publish();
-  return acceptance;
 }
 
 /** Every single value that is in use, by its key. A list is one value. */

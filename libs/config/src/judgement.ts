@@ -23,13 +23,19 @@ export interface Judgement {
  * @throws StartupError where a demand has no usable default
  */
 export function judge(demands: Iterable<Demand>, layers: readonly LayerTexts[]): Judgement {
-  const acceptance = new Acceptance(layers.map(({ name }) => name));
-  for (const demand of demands) acceptance.claim(demand);
-  for (const [index, { entries }] of layers.entries()) acceptance.offer(acceptance.layers[index]!, entries);
-  acceptance.publish();
+  const acceptance = acceptanceOf(demands, layers);
   return {
     values: new Map([...acceptance.claims].map((claim) => [claim.key, claim.live.value])),
     problems: acceptance.problems(),
     unclaimed: acceptance.unclaimed(),
   };
+}
+
+/** The acceptance of a process that asks for `demands` and has just started with `layers`. @throws StartupError as {@link judge} */
+export function acceptanceOf(demands: Iterable<Demand>, layers: readonly LayerTexts[]): Acceptance {
+  const acceptance = new Acceptance(layers.map(({ name }) => name));
+  for (const demand of demands) acceptance.claim(demand);
+  for (const [index, { entries }] of layers.entries()) acceptance.offer(acceptance.layers[index]!, entries);
+  acceptance.publish();
+  return acceptance;
 }
