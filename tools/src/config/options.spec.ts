@@ -57,11 +57,6 @@ describe('the options of npm run config', () => {
     expect(urlOf(['--url', 'memory:a'], { CONFIG_URL: 'memory:' })).toBe('memory:a');
   });
 
-  it('puts the user of etcd where the URL has none', () => {
-    const env = { ETCD_USER: 'an@n', CONFIG_URL: 'file:a.yaml etcd://h:1/p etcds://bob@h:2/p' };
-    expect(urlOf([], env)).toBe('file:a.yaml etcd://an%40n@h:1/p etcds://bob@h:2/p');
-  });
-
   it('every command is in the help', () => {
     for (const verb of ['get', 'set', 'unset', 'diff', 'watch', 'history', 'rollback'])
       expect(help).toContain(`\n  ${verb} `);

@@ -44,7 +44,7 @@ Usage: npm run config -- <command> [options]
 
 A value is YAML: 500ms, 25, true, [a, b], '{limit: 50}'. Put quotes of its own around a text with a colon or a bracket:
 '"Hi: {name}"'. A value that begins with a dash comes after --. Nothing is written that a service would refuse, and
-nothing is asked. CONSUL_HTTP_TOKEN, ETCD_USER and ETCD_PASSWORD are taken from the environment. Keys: docs/config.md.`;
+nothing is asked. CONSUL_HTTP_TOKEN and ETCD_PASSWORD are taken from the environment. Keys: docs/config.md.`;
 
 const flags = new Set(['json', 'dry-run', 'help']);
 
@@ -75,7 +75,7 @@ export function parseOptions(args: readonly string[], env: NodeJS.ProcessEnv): C
     if (isFlag && token.value !== undefined) throw new StartupError(`${token.rawName} takes no value.`);
     if (!isFlag && !token.value) throw new StartupError(`${token.rawName} needs a value.`);
   }
-  const url = withUser(text(values.url) ?? (env['CONFIG_URL'] || 'file:config/holdfast.yaml'), env['ETCD_USER']);
+  const url = text(values.url) ?? (env['CONFIG_URL'] || 'file:config/holdfast.yaml');
   const command = values.help === true ? ({ verb: 'help' } as const) : commandOf(positionals, text(values.file));
   return { command, url, json: values.json === true, dryRun: values['dry-run'] === true };
 }
@@ -141,12 +141,6 @@ function pairs(words: readonly string[]): ReadonlyMap<string, string> {
 function revisionOf(word: string): number {
   if (/^\d{1,9}$/.test(word)) return Number(word);
   throw new StartupError(`"${word}" is no revision; history lists them.`);
-}
-
-/** The user of every etcd that the URL names without one. */
-function withUser(url: string, user: string | undefined): string {
-  if (!user) return url;
-  return url.replaceAll(/(?<=(?:^|\s)etcds?:\/\/)(?=[^@\s]+(?:\s|$))/g, `${encodeURIComponent(user)}@`);
 }
 
 function text(value: string | boolean | undefined): string | undefined {
