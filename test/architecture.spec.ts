@@ -16,7 +16,7 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
   'libs/testing': ['config', 'core', 'discovery', 'proto', 'resilience', 'rpc', 'service'],
   'apps/gateway': ['config', 'core', 'proto', 'resilience', 'rpc', 'service'],
   'apps/user-service': ['config', 'core', 'proto', 'resilience', 'rpc', 'service'],
-  tools: ['config', 'core', 'gateway', 'service', 'user-service'],
+  tools: ['config', 'core', 'gateway', 'rpc', 'service', 'user-service'],
 };
 
 interface SourceFile {

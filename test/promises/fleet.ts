@@ -10,16 +10,48 @@ const main = (app: string) => join(root, 'apps', app, 'dist/main.js');
 export interface PeerState {
   readonly address: string;
   readonly id: string;
+  readonly zone?: string;
   readonly state: string;
+  readonly why?: string;
+  /** Since when it has taken calls, or been ejected: milliseconds since the epoch, null before. */
+  readonly since: number | null;
   readonly inFlight: number;
   readonly picks: number;
+  readonly ewmaMs: number | null;
+  readonly successRate: number;
+  readonly share: number;
   readonly idleMs: number | null;
 }
 
-/** Where a fleet finds itself; `backend` is the registry's own process, where it has one. */
+/** What it says of the target as a whole. */
+export interface TargetState {
+  readonly name: string;
+  readonly origin: string;
+  /** Ids of instances that are kept against the registry's word. */
+  readonly held: readonly string[];
+  readonly panic: boolean;
+  readonly peers: readonly PeerState[];
+}
+
+/** How a process sees the target; one that it does not know is empty. */
+export async function targetOf(caller: AppProcess, name: string): Promise<TargetState> {
+  const response = await fetch(`${caller.ready.admin}/mesh`);
+  const { targets } = (await response.json()) as { targets: TargetState[] };
+  return targets.find((target) => target.name === name) ?? { name, origin: 'none', held: [], panic: false, peers: [] };
+}
+
+export async function peersOf(caller: AppProcess, name: string): Promise<readonly PeerState[]> {
+  return (await targetOf(caller, name)).peers;
+}
+
+/** Where a fleet finds itself. */
 export interface Registry {
   readonly kind: string;
-  open(folder: string): Promise<{ url: string; backend?: Backend }>;
+  /**
+   * The registry's URL, and the one that gateways use where that is another; `backend` is the registry's own process,
+   * where it has one.
+   */
+  open(folder: string): Promise<{ url: string; gatewayUrl?: string; backend?: Backend }>;
 }
 
 const file: Registry = { kind: 'file', open: async (folder) => ({ url: `file:${join(folder, 'registry')}` }) };
@@ -42,18 +74,19 @@ export class Fleet implements AsyncDisposable {
   private constructor(
     readonly folder: string,
     readonly url: string,
+    readonly gatewayUrl: string,
     readonly backend: Backend | undefined,
   ) {}
 
   static async start(registry: Registry, size: { users: number; gateways: number }): Promise<Fleet> {
     const folder = await mkdtemp(join(tmpdir(), 'holdfast-fleet-'));
-    const { url, backend } = await registry.open(folder);
-    const fleet = new Fleet(folder, url, backend);
+    const { url, gatewayUrl = url, backend } = await registry.open(folder);
+    const fleet = new Fleet(folder, url, gatewayUrl, backend);
     for (let n = 0; n < size.users; n++) await fleet.addUsers();
     for (let n = 0; n < size.gateways; n++) await fleet.addGateway();
     await eventually(async () => {
       for (const gateway of fleet.gateways) {
-        const ready = (await fleet.peersOf(gateway)).filter(({ state }) => state === 'ready');
+        const ready = (await fleet.peersOf(gateway)).filter(({ state }) => state === 'ready' || state === 'warming');
         if (ready.length !== size.users) return false;
       }
       return true;
@@ -62,22 +95,20 @@ export class Fleet implements AsyncDisposable {
   }
 
   async addUsers(): Promise<AppProcess> {
-    const app = await AppProcess.start(main('user-service'), { cwd: this.folder, env: this.#env() });
+    const app = await AppProcess.start(main('user-service'), { cwd: this.folder, env: this.#env(this.url) });
     this.users.push(app);
     return app;
   }
 
   async addGateway(): Promise<AppProcess> {
-    const app = await AppProcess.start(main('gateway'), { cwd: this.folder, env: this.#env() });
+    const app = await AppProcess.start(main('gateway'), { cwd: this.folder, env: this.#env(this.gatewayUrl) });
     this.gateways.push(app);
     return app;
   }
 
   /** What `gateway` knows of user-service's instances. */
-  async peersOf(gateway: AppProcess): Promise<readonly PeerState[]> {
-    const response = await fetch(`${gateway.ready.admin}/mesh`);
-    const { targets } = (await response.json()) as { targets: { name: string; peers: PeerState[] }[] };
-    return targets.find(({ name }) => name === 'user-service')?.peers ?? [];
+  peersOf(gateway: AppProcess): Promise<readonly PeerState[]> {
+    return peersOf(gateway, 'user-service');
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -86,9 +117,9 @@ export class Fleet implements AsyncDisposable {
     await rm(this.folder, { recursive: true, force: true, maxRetries: 5 });
   }
 
-  #env(): Record<string, string> {
+  #env(registryUrl: string): Record<string, string> {
     return {
-      REGISTRY_URL: this.url,
+      REGISTRY_URL: registryUrl,
       DATABASE_URL: `file:${join(this.folder, 'users.db')}`,
       SNAPSHOT_DIR: join(this.folder, 'snapshots'),
     };

@@ -44,6 +44,37 @@ describe('Contact', () => {
     expect(contact.state.value.status).toBe('up');
   });
 
+  it('tries again within half a second where a call broke that had been under way for a second, but not twice', async () => {
+    let cut: ((error: Error) => void) | undefined;
+    const hanging = () => new Promise<string>((_, reject) => (cut = reject));
+    void ask('one', () => new Promise(() => undefined));
+    const watch = expect(ask('two', hanging)).rejects.toThrow('reset');
+    await clock.advance(1_000);
+    cut!(new Error('reset'));
+    await watch;
+    const again = expect(ask('again', refuse)).rejects.toThrow('connection refused');
+    await clock.advance(500);
+    expect(asked).toEqual(['one', 'two', 'again']);
+    await again;
+    const last = ask('last');
+    await clock.advance(999);
+    expect(asked).toHaveLength(3);
+    await clock.advance(4_001);
+    expect(await last).toBe('last');
+  });
+
+  it('counts an outage once, however many calls it ends', async () => {
+    const cuts: ((error: Error) => void)[] = [];
+    const hanging = () => new Promise<string>((_, reject) => cuts.push(reject));
+    const watches = Array.from({ length: 10 }, () => expect(ask('watch', hanging)).rejects.toThrow('reset'));
+    await settle();
+    for (const cut of cuts) cut(new Error('reset'));
+    await Promise.all(watches);
+    const next = ask('next');
+    await clock.advance(2_000);
+    expect(await next).toBe('next');
+  });
+
   it('leaves nothing scheduled when a caller gives up its turn', async () => {
     await expect(ask('first', refuse)).rejects.toThrow('connection refused');
     const controller = new AbortController();

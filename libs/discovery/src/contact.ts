@@ -11,11 +11,13 @@ export interface ContactState {
 
 /** Delays between two tries while the registry is down: never two in one second, and back within 5 s of its return. */
 const RETRY = { minMs: 1_000, initialMs: 2_000, maxMs: 5_000 };
+/** Delay after the first failure, where the call that failed began so long ago that even so no second has two tries. */
+const FIRST_RETRY = { minMs: 100, maxMs: 500 };
 
 /**
  * The process's one line to the registry. While the registry answers, calls pass. Once one fails, all callers share
  * one back-off: a single call goes out as the test, at most one a second and jittered, and its success lets the others
- * go. So a registry that comes back after an outage meets one call a second from each process, however much it watches.
+ * go. A connection that merely broke is made again within half a second. So a registry that comes back after an outage meets one call a second from each process, however much it watches.
  */
 export class Contact {
   readonly #clock: Clock;
@@ -45,6 +47,7 @@ export class Contact {
       await sleep(this.#clock, Math.max(this.#nextTry - this.#clock.now(), 50), signal);
     }
     signal.throwIfAborted();
+    const startedAt = this.#clock.now();
     const isTest = this.#failures > 0;
     if (isTest) this.#testing = true;
     try {
@@ -53,15 +56,19 @@ export class Contact {
       if (this.#state.value.status !== 'up') this.#state.set({ status: 'up', since: this.#clock.wallTime() });
       return result;
     } catch (error) {
-      if (!signal.aborted) this.#fail(error);
+      // Of several calls that one outage ends, the first says it for all.
+      if (!signal.aborted && (isTest || this.#failures === 0)) this.#fail(error, startedAt);
       throw error;
     } finally {
       if (isTest) this.#testing = false;
     }
   }
 
-  #fail(error: unknown): void {
-    const delay = backoffDelay(this.#failures, this.#random, RETRY);
+  #fail(error: unknown, startedAt: number): void {
+    const lone = this.#failures === 0 && this.#clock.now() - startedAt >= RETRY.minMs;
+    const delay = lone
+      ? FIRST_RETRY.minMs + (FIRST_RETRY.maxMs - FIRST_RETRY.minMs) * this.#random()
+      : backoffDelay(this.#failures, this.#random, RETRY);
     this.#failures++;
     this.#nextTry = this.#clock.now() + delay;
     const reason = error instanceof Error ? error.message : String(error);

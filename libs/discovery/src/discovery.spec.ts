@@ -106,13 +106,15 @@ describe('Discovery', () => {
       expect(registry.calls.length).toBeLessThan(2 * (300_000 / 22_500) + 2);
     });
 
-    it('reads a flapping service at most ten times a second', async () => {
-      discovery.watch('users');
+    it('reads a flapping service at most ten times a second, and changes no oftener', async () => {
+      let changes = 0;
+      discovery.watch('users').instances.subscribe(() => changes++);
       for (let change = 0; change < 500; change++) {
         registry.say(change % 2 ? three : [user(1), user(2)]);
         await clock.advance(2);
       }
       expect(registry.calls.length).toBeLessThanOrEqual(11);
+      expect(changes).toBeLessThanOrEqual(11);
       registry.say(three);
       await clock.advance(200);
       expect(seen()).toHaveLength(3);
@@ -167,6 +169,24 @@ describe('Discovery', () => {
       expect(discovery.watch('users').origin).toBe('registry');
     });
 
+    it('asks those that the snapshot names when the registry comes back and has forgotten them', async () => {
+      const snapshots = new MemorySnapshots();
+      snapshots.saved = three;
+      registry.fail();
+      await discovery.close();
+      discovery = open({ snapshots });
+      discovery.watch('users');
+      await clock.advance(0);
+      registry.recover();
+      registry.say([]);
+      await clock.advance(60_000);
+      expect(discovery.watch('users').origin).toBe('registry');
+      expect(seen()).toEqual(['users-1', 'users-2', 'users-3']);
+      alive.clear();
+      await clock.advance(3_000);
+      expect(seen()).toEqual([]);
+    });
+
     it('saves what it sees, but never an empty view', async () => {
       const snapshots = new MemorySnapshots();
       await discovery.close();
@@ -175,11 +195,15 @@ describe('Discovery', () => {
       discovery.watch('users');
       await clock.advance(1_000);
       expect(snapshots.saved.map(({ id }) => id)).toEqual(['users-1', 'users-2', 'users-3']);
+      registry.say([user(1), user(2)]);
+      await clock.advance(1_500);
+      registry.say(three);
+      await clock.advance(200);
       alive.clear();
       registry.say([]);
       await clock.advance(5_000);
       expect(seen()).toEqual([]);
-      expect(snapshots.saved).toHaveLength(3);
+      expect(snapshots.saved).toHaveLength(2);
     });
   });
 
@@ -240,6 +264,57 @@ describe('Discovery', () => {
       registry.say([]);
       await clock.advance(1_500);
       expect(seen()).toEqual(['users-2', 'users-3']);
+    });
+
+    it('is not believed either when they are dropped one by one within a second', async () => {
+      for (const left of [[user(2), user(3)], [user(3)], []]) {
+        registry.say(left);
+        await clock.advance(150);
+      }
+      await clock.advance(60_000);
+      expect(seen()).toHaveLength(3);
+    });
+
+    it('is followed on while those that it dropped are being asked', async () => {
+      await discovery.close();
+      discovery = open({ probe: () => new Promise(() => undefined) });
+      discovery.watch('users');
+      await settle();
+      registry.say([]);
+      await clock.advance(150);
+      expect(seen()).toEqual(['users-1', 'users-2', 'users-3']);
+      registry.say([user(7)]);
+      await clock.advance(150);
+      expect(seen()).toContain('users-7');
+      await clock.advance(2_000);
+      expect(seen()).toEqual(['users-7']);
+    });
+
+    it('is believed within 30 s of a fleet of 10,000 of which nobody answers', async () => {
+      await discovery.close();
+      discovery = open({ probe: () => new Promise(() => undefined) });
+      registry.say(Array.from({ length: 10_000 }, (_, n) => user(n)));
+      discovery.watch('users');
+      await clock.advance(150);
+      registry.say([]);
+      await clock.advance(150);
+      expect(seen()).toHaveLength(10_000);
+      await clock.advance(29_000);
+      expect(seen()).toEqual([]);
+    }, 60_000);
+
+    it('costs no more questions than two a second, whatever the registry says meanwhile', async () => {
+      await discovery.close();
+      let asked = 0;
+      discovery = open({ probe: async () => !!++asked });
+      discovery.watch('users');
+      await settle();
+      for (let change = 0; change < 100; change++) {
+        registry.say(change % 2 ? [] : [user(8)]);
+        await clock.advance(100);
+      }
+      expect(asked).toBeGreaterThan(3);
+      expect(asked).toBeLessThanOrEqual(4 * 21);
     });
 
     it('believes one that leaves alone, although it answers', async () => {

@@ -52,7 +52,9 @@ export interface RegistryDriver {
   deregister(instance: Instance, signal: AbortSignal): Promise<void>;
   /**
    * Without `after`: the present answer, at once. With the cursor of an earlier answer: waits until the answer may
-   * differ from that one, or `maxWaitMs` is over, and then gives the present answer (which may still be equal).
+   * differ from that one, or `maxWaitMs` is over, and then gives the present answer (which may still be equal). A cursor
+   * that means nothing to the registry (any more) is no failure: it is as none. Instances that have not changed may be the
+   * same objects as in the answer before, which makes a large answer cheap.
    */
   read(service: string, after: string | undefined, signal: AbortSignal): Promise<Answer>;
   /** Frees what the driver holds (timers, watchers, sockets). Pending verbs reject. */

@@ -5,27 +5,25 @@ export function addressOf(instance: Instance): string {
   return instance.host.includes(':') ? `[${instance.host}]:${instance.port}` : `${instance.host}:${instance.port}`;
 }
 
-/**
- * The usable part of a registry's answer, in the order of ids: entries of another service, without a host or with an
- * impossible port are left out, and of several at one address the one that sorts last by id stays.
- */
-export function normalise(service: string, answer: readonly Instance[]): readonly Instance[] {
-  const byId = answer
-    .filter((instance) => instance.service === service && isReachable(instance))
-    .toSorted((a, b) => (a.id < b.id ? -1 : a.id > b.id ? 1 : 0));
-  return [...new Map(byId.map((instance) => [addressOf(instance), instance])).values()];
+/** The order of ids, for `sort`; entries that share one are in the order of their addresses. */
+export function byId(a: Instance, b: Instance): number {
+  if (a.id !== b.id) return a.id < b.id ? -1 : 1;
+  if (a.host !== b.host) return a.host < b.host ? -1 : 1;
+  return a.port - b.port;
 }
 
-function isReachable({ id, host, port }: Instance): boolean {
-  return id !== '' && host !== '' && Number.isInteger(port) && port > 0 && port <= 65_535;
+/** Whether an entry that a registry lists under `service` is one of its instances, and can be called at all. */
+export function isUsable({ id, service, host, port }: Instance, wanted: string): boolean {
+  return service === wanted && id !== '' && host !== '' && Number.isInteger(port) && port > 0 && port <= 65_535;
 }
 
-/** Whether two normalised lists say the same of the same instances. */
+/** Whether two lists in the order of ids say the same of the same instances. */
 export function sameInstances(a: readonly Instance[], b: readonly Instance[]): boolean {
-  return a.length === b.length && a.every((instance, index) => sameInstance(instance, b[index]!));
+  return a === b || (a.length === b.length && a.every((instance, index) => sameInstance(instance, b[index]!)));
 }
 
-function sameInstance(a: Instance, b: Instance): boolean {
+/** Whether two entries say the same of the same instance. */
+export function sameInstance(a: Instance, b: Instance): boolean {
   return (
     a === b ||
     (a.id === b.id &&

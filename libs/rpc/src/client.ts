@@ -1,6 +1,7 @@
 import type { MethodDefinition, RpcMethod, ServiceDefinition } from './method.js';
 import { methodsOf } from './method.js';
-import type { CallOptions, Target } from './target.js';
+import type { CallOptions } from './attempts.js';
+import type { Target } from './target.js';
 
 type RequestOf<M> = M extends { requestType: { decode(bytes: never): infer Request } } ? Request : never;
 type ResponseOf<M> = M extends { responseType: { decode(bytes: never): infer Response } } ? Response : never;

@@ -1,6 +1,8 @@
-import { systemClock } from '@holdfast/core';
+import { Code, ServiceError, systemClock, type Clock } from '@holdfast/core';
 import { addressOf, tcpProbe, type Probe } from '@holdfast/discovery';
 import type { RpcMethod } from './method.js';
+import type { Peer } from './peer.js';
+import type { Health, HealthCheck } from './balancer/prober.js';
 import type { Transport } from './transport.js';
 
 const PROBE_TIMEOUT_MS = 1_000;
@@ -36,4 +38,22 @@ export function healthProbe(transport: Transport): Probe {
       link.close();
     }
   };
+}
+
+/** Asks a peer for its health over the connection that its calls take, which is so probed, too. */
+export function peerHealthCheck(clock: Clock): HealthCheck<Peer> {
+  return (peer, report) => {
+    const asked = peer.link.unary(check, undefined, { metadata: {}, deadline: clock.now() + PROBE_TIMEOUT_MS });
+    asked.then(
+      (serving) => report(serving ? 'serving' : 'failing'),
+      (error: unknown) => report(healthOf(error)),
+    );
+  };
+}
+
+/** A server without the health service, or one that wants more than we send, has answered: it lives, and more is not known. */
+function healthOf(error: unknown): Health {
+  const code = error instanceof ServiceError ? error.code : Code.UNKNOWN;
+  const unasked: readonly Code[] = [Code.UNIMPLEMENTED, Code.NOT_FOUND, Code.UNAUTHENTICATED, Code.PERMISSION_DENIED];
+  return unasked.includes(code) ? 'unknown' : 'failing';
 }

@@ -1,8 +1,9 @@
 export { InjectRpc, RpcModule, targetOf } from './rpc.module.js';
 export type { RpcClient, RpcClientOptions } from './client.js';
-export type { CallOptions } from './target.js';
+export type { CallOptions } from './attempts.js';
 export { RpcTargets, type RpcTargetsOptions } from './rpc-targets.js';
-export { balancerNames, type BalancerName } from './picker.js';
+export { balancerNames, defaultBalancer, type BalancerName } from './balancer/picker.js';
+export type { PeerState } from './peer-state.js';
 export { RpcErrorFilter } from './server/rpc-error-filter.js';
 export type { RpcServer, RpcServerOptions } from './server/rpc-server.js';
 export { GrpcJsServer } from './grpc-js/grpc-js-server.js';

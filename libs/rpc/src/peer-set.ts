@@ -1,31 +1,45 @@
 import { Cell, type Live, type Unsubscribe } from '@holdfast/core';
 import { addressOf, type Instance } from '@holdfast/discovery';
+import type { Balancer } from './balancer/balancer.js';
+import { Departed } from './departed.js';
 import { Peer } from './peer.js';
-import type { Transport } from './transport.js';
+import type { LinkState, Transport } from './transport.js';
+
+interface Entry {
+  readonly peer: Peer;
+  readonly unsubscribe: Unsubscribe;
+  /** The last update that named it. */
+  seenIn: number;
+}
 
 /**
  * The peers of one target, keyed by address. New ones are connected at once, so that the first call finds a warm link;
- * those that left the view finish what runs on them and close. An update touches no peer that it does not name.
+ * those that left the view finish what runs on them and close. An update touches no peer that it does not name. The
+ * balancer is told who is there and whose connection takes calls.
  */
 export class PeerSet {
   readonly #transport: Transport;
-  readonly #peers = new Map<string, { peer: Peer; unsubscribe: Unsubscribe }>();
-  readonly #ready = new Cell<readonly Peer[]>([]);
-  readonly #unsubscribe: Unsubscribe;
+  readonly #balancer: Balancer<Peer>;
+  readonly #departed: Departed;
+  readonly #peers = new Map<string, Entry>();
+  /** The same by what the registry said last: an update of thousands finds what has not changed without a look at it. */
+  readonly #byInstance = new Map<Instance, Entry>();
+  #updates = 0;
+  readonly #connected = new Cell(0);
 
-  constructor(instances: Live<readonly Instance[]>, transport: Transport) {
+  constructor(transport: Transport, balancer: Balancer<Peer>, departed: Departed) {
     this.#transport = transport;
-    this.#unsubscribe = instances.subscribe((now) => this.#update(now));
-    this.#update(instances.value);
+    this.#balancer = balancer;
+    this.#departed = departed;
   }
 
-  /** Those with a live connection, in a stable order; a new array with every change. */
-  get ready(): Live<readonly Peer[]> {
-    return this.#ready;
+  /** How many have a connection that takes calls. */
+  get connected(): Live<number> {
+    return this.#connected;
   }
 
   get all(): readonly Peer[] {
-    return [...this.#peers.values()].map(({ peer }) => peer);
+    return Array.from(this.#peers.values(), ({ peer }) => peer);
   }
 
   /** True while some peer may become ready without another failure first: worth a short wait. */
@@ -33,41 +47,72 @@ export class PeerSet {
     return this.all.some(({ link }) => link.state.value === 'connecting' || link.state.value === 'idle');
   }
 
-  /** Closes every link; calls that still run end with LinkFailure. */
-  close(): void {
-    this.#unsubscribe();
-    for (const { peer, unsubscribe } of this.#peers.values()) {
-      unsubscribe();
-      peer.link.close();
+  /** These are the instances from now on. */
+  update(instances: readonly Instance[]): void {
+    const update = ++this.#updates;
+    let seen = 0;
+    for (const instance of instances) {
+      const entry = this.#byInstance.get(instance) ?? this.#take(instance);
+      if (entry.seenIn !== update) seen++;
+      entry.seenIn = update;
     }
-    this.#peers.clear();
-    this.#ready.set([]);
-  }
-
-  #update(instances: readonly Instance[]): void {
-    const addresses = new Set(instances.map(addressOf));
-    for (const [address, { peer, unsubscribe }] of this.#peers) {
-      if (addresses.has(address)) continue;
-      unsubscribe();
-      this.#peers.delete(address);
+    if (seen === this.#peers.size) return;
+    for (const [address, { seenIn }] of this.#peers) {
+      if (seenIn === update) continue;
+      const peer = this.#remove(address);
+      this.#departed.remember(peer);
       void peer.link.drain();
     }
-    for (const instance of instances) {
-      const known = this.#peers.get(addressOf(instance));
-      if (known) known.peer.instance = instance;
-      else this.#add(instance);
-    }
-    this.#refreshReady();
   }
 
-  #add(instance: Instance): void {
+  /** Closes every link; calls that still run end with LinkFailure. */
+  close(): void {
+    for (const address of this.#peers.keys()) this.#remove(address).link.close();
+  }
+
+  /** The entry of an instance that is new, or that the registry says something new of. */
+  #take(instance: Instance): Entry {
+    const known = this.#peers.get(addressOf(instance));
+    const entry = known ?? this.#add(instance);
+    if (known) this.#relist(known.peer, instance);
+    this.#byInstance.set(instance, entry);
+    return entry;
+  }
+
+  #add(instance: Instance): Entry {
     const peer = new Peer(instance, this.#transport.connect(addressOf(instance)));
-    const unsubscribe = peer.link.state.subscribe(() => this.#refreshReady());
-    this.#peers.set(peer.address, { peer, unsubscribe });
+    this.#departed.recall(peer);
+    const unsubscribe = peer.link.state.subscribe((state) => this.#follow(peer, state));
+    const entry: Entry = { peer, unsubscribe, seenIn: 0 };
+    this.#peers.set(peer.address, entry);
+    this.#balancer.join(peer);
     peer.link.connect();
+    this.#follow(peer, peer.link.state.value);
+    return entry;
   }
 
-  #refreshReady(): void {
-    this.#ready.set(this.all.filter(({ link }) => link.state.value === 'ready'));
+  #relist(peer: Peer, instance: Instance): void {
+    const renewed = peer.instance.id !== instance.id;
+    this.#byInstance.delete(peer.instance);
+    peer.instance = instance;
+    this.#balancer.relist(peer, instance);
+    if (renewed) this.#balancer.renew(peer);
+  }
+
+  #remove(address: string): Peer {
+    const { peer, unsubscribe } = this.#peers.get(address)!;
+    unsubscribe();
+    this.#peers.delete(address);
+    this.#byInstance.delete(peer.instance);
+    this.#follow(peer, 'closed');
+    this.#balancer.leave(peer);
+    return peer;
+  }
+
+  #follow(peer: Peer, state: LinkState): void {
+    const connected = state === 'ready';
+    if (peer.connected === connected) return;
+    this.#balancer.setConnected(peer, connected);
+    this.#connected.set(this.#connected.value + (connected ? 1 : -1));
   }
 }

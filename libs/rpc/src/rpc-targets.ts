@@ -2,13 +2,17 @@ import { Cell, systemClock, until, type Clock, type Live, type Random } from '@h
 import type { Discovery } from '@holdfast/discovery';
 import { rpcClient, type RpcClient, type RpcClientOptions } from './client.js';
 import type { ServiceDefinition } from './method.js';
-import type { BalancerName } from './picker.js';
+import { defaultBalancer, type BalancerName } from './balancer/picker.js';
 import { Target } from './target.js';
 import type { Transport } from './transport.js';
 
 export interface RpcTargetsOptions {
-  /** How the peers of a target are chosen. @default round_robin */
+  /** How the peers of a target are chosen. @default p2c_ewma */
   readonly balancerOf?: (target: string) => Live<BalancerName>;
+  /** The zone that this process runs in: instances in it come first. @default none: zones do not matter */
+  readonly zone?: string | undefined;
+  /** How many instances of a target it connects to at most; of a larger fleet, each process uses a part. @default 100 */
+  readonly maxPeers?: number;
   /** @default the system's */
   readonly clock?: Clock;
   /** @default Math.random */
@@ -34,13 +38,15 @@ export class RpcTargets {
     let target = this.#targets.get(name);
     if (!target) {
       const { balancerOf, clock = systemClock, random = Math.random } = this.options;
-      const balancer = balancerOf?.(name) ?? new Cell<BalancerName>('round_robin');
+      const balancer = balancerOf?.(name) ?? new Cell<BalancerName>(defaultBalancer);
       target = new Target(name, {
         view: this.discovery.watch(name),
         transport: this.transport,
         balancer,
         clock,
         random,
+        zone: this.options.zone,
+        maxPeers: this.options.maxPeers,
       });
       this.#targets.set(name, target);
     }
@@ -53,7 +59,7 @@ export class RpcTargets {
 
   /** Resolves once every target has a peer that takes calls. @throws the signal's reason */
   async warm(signal: AbortSignal): Promise<void> {
-    await Promise.all(this.all.map((target) => until(target.ready, (peers) => peers.length > 0, signal)));
+    await Promise.all(this.all.map((target) => until(target.connected, (count) => count > 0, signal)));
   }
 
   /** Closes every link. Call it when nothing calls any more. */

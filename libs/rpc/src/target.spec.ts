@@ -1,11 +1,20 @@
-import { CallContext, Cell, Code, DeadlineExceeded, NoInstances, seededRandom, ServiceError } from '@holdfast/core';
+import {
+  CallContext,
+  Cancelled,
+  Cell,
+  Code,
+  DeadlineExceeded,
+  NoInstances,
+  seededRandom,
+  ServiceError,
+} from '@holdfast/core';
 import type { Instance, ServiceView } from '@holdfast/discovery';
 import { FakeClock, settle } from '@holdfast/testing';
 import { beforeEach, describe, expect, it } from 'vitest';
 import type { RpcMethod } from './method.js';
-import type { BalancerName } from './picker.js';
+import type { BalancerName } from './balancer/picker.js';
 import { Target } from './target.js';
-import { LinkFailure } from './transport.js';
+import { LinkFailure, type OutgoingCall } from './transport.js';
 import { lost, ScriptedTransport } from './testing/scripted-transport.js';
 
 const user = (n: number): Instance => ({
@@ -18,6 +27,12 @@ const user = (n: number): Instance => ({
 const method = (idempotent: boolean) => ({ idempotent, requestStream: false }) as RpcMethod<string, string>;
 const get = method(true);
 const create = method(false);
+
+/** Never answers; ends with its call's signal. */
+const hang = (_request: unknown, { signal }: OutgoingCall) =>
+  new Promise((_resolve, reject) => {
+    signal!.addEventListener('abort', { handleEvent: () => reject(signal!.reason as Error) });
+  });
 
 describe('Target', () => {
   let clock: FakeClock;
@@ -71,8 +86,10 @@ describe('Target', () => {
     balancer.set('least_request');
     transport.to(1).answer = () => new Promise(() => undefined);
     transport.to(3).answer = () => new Promise(() => undefined);
-    for (let call = 0; call < 30; call++) void ask();
-    await settle();
+    for (let call = 0; call < 30; call++) {
+      void ask();
+      await settle();
+    }
     expect(transport.links).toHaveLength(3);
     const [one, two, three] = target.peers.map(({ picks }) => picks) as [number, number, number];
     expect(two).toBeGreaterThan(one);
@@ -212,6 +229,137 @@ describe('Target', () => {
       await failed;
       expect(clock.pending).toBe(0);
     });
+  });
+
+  describe('an instance that fails', () => {
+    const failing = (n: number, code: Code = Code.INTERNAL) => {
+      transport.to(n).answer = () => {
+        throw new ServiceError(code, 'broken');
+      };
+    };
+    const askOften = async (calls: number, options = {}) => {
+      for (let call = 0; call < calls; call++) await ask(options).catch(() => undefined);
+    };
+    const stateOf = (n: number) => target.states().find(({ address }) => address.endsWith(`:${n}`))!;
+
+    it('is ejected, asked for its health over its own connection, and taken back with few calls at first', async () => {
+      await clock.advance(60_000);
+      failing(2);
+      await askOften(30);
+      expect(stateOf(2)).toMatchObject({ state: 'ejected', why: '5 failures in a row', picks: 5 });
+      expect(stateOf(2).since).toBe(clock.wallTime());
+      transport.to(2).answer = () => 'well again';
+      await clock.advance(1_000);
+      expect(transport.to(2).checks).toBe(1);
+      expect(stateOf(2)).toMatchObject({ state: 'warming', why: 'back from an ejection', picks: 5 });
+      await clock.advance(10_000);
+      expect(stateOf(2).state).toBe('ready');
+      await askOften(30);
+      expect(stateOf(2).picks).toBe(15);
+      expect(clock.pending).toBe(0);
+    });
+
+    it('stays out while it says that it is not well', async () => {
+      failing(2);
+      transport.to(2).serving = false;
+      await askOften(30);
+      await clock.advance(30_000);
+      expect(transport.to(2).checks).toBeGreaterThan(2);
+      expect(transport.to(2).checks).toBeLessThan(8);
+      expect(stateOf(2)).toMatchObject({ state: 'ejected', picks: 5 });
+    });
+
+    it('without a health service is tried by one idempotent call', async () => {
+      failing(2);
+      transport.to(2).serving = undefined;
+      await askOften(30);
+      await clock.advance(1_000);
+      expect(stateOf(2).state).toBe('probing');
+      for (let call = 0; call < 5; call++) await target.unary(create, 'alice', {});
+      expect(stateOf(2).picks).toBe(5);
+      await askOften(20);
+      expect(stateOf(2)).toMatchObject({ state: 'ejected', picks: 6 });
+      transport.to(2).answer = () => 'well again';
+      await clock.advance(2_000);
+      await askOften(1);
+      expect(stateOf(2)).toMatchObject({ picks: 7, why: 'back from an ejection' });
+    });
+
+    it.each([
+      [Code.UNAVAILABLE, 'ejected'],
+      [Code.UNKNOWN, 'ejected'],
+      [Code.DEADLINE_EXCEEDED, 'ejected'],
+      [Code.RESOURCE_EXHAUSTED, 'ready'],
+      [Code.NOT_FOUND, 'ready'],
+      [Code.FAILED_PRECONDITION, 'ready'],
+      [Code.CANCELLED, 'ready'],
+    ] as const)('with code %i is %s', async (code, state) => {
+      failing(2, code);
+      await askOften(60);
+      expect(stateOf(2).state).toBe(state);
+    });
+
+    it('is not blamed for what its callers cancelled, and is for attempts that ran out of time', async () => {
+      transport.to(2).answer = hang;
+      const abortedWith = async (reason: Error) => {
+        for (let call = 0; call < 12; call++) {
+          const controller = new AbortController();
+          const asked = ask({ signal: controller.signal }).catch(() => undefined);
+          await clock.advance(20);
+          controller.abort(reason);
+          await asked;
+        }
+      };
+      await abortedWith(new Cancelled('gone'));
+      expect(stateOf(2).state).toBe('ready');
+      await abortedWith(new DeadlineExceeded('too late'));
+      expect(stateOf(2)).toMatchObject({ state: 'ejected', why: '2 time-outs in a row' });
+    });
+
+    it('does not clear its name by leaving and coming back, but another process at its address has none to clear', async () => {
+      failing(2);
+      await askOften(30);
+      instances.set([user(1), user(3)]);
+      await clock.advance(5_000);
+      instances.set([user(1), user(2), user(3)]);
+      expect(stateOf(2)).toMatchObject({ state: 'warming', why: 'back from an ejection' });
+      failing(2);
+      await clock.advance(9_000);
+      await askOften(30);
+      expect(stateOf(2)).toMatchObject({ state: 'ejected', why: 'failed again on its return', picks: 1 });
+      instances.set([user(1), { ...user(2), id: 'another' }, user(3)]);
+      expect(stateOf(2)).toMatchObject({ state: 'warming', why: undefined });
+    });
+
+    it('leaves nothing scheduled when the target closes', async () => {
+      failing(2);
+      await askOften(30);
+      expect(clock.pending).toBe(1);
+      target.close();
+      expect(clock.pending).toBe(0);
+    });
+  });
+
+  it('sends the calls of one hash key to one instance, and connects to all for it', async () => {
+    balancer.set('consistent_hash');
+    const byKey = (hashKey: string) => CallContext.run(new CallContext({ hashKey }), () => ask());
+    const homes: string[] = [];
+    for (let n = 0; n < 30; n++) homes.push(await byKey(`user-${n}`));
+    for (const [n, home] of homes.entries()) expect(await byKey(`user-${n}`)).toBe(home);
+    expect(new Set(homes).size).toBe(3);
+  });
+
+  it('connects to a part of a large fleet, the same one whatever comes and goes, and to all of it for consistent_hash', () => {
+    instances.set(Array.from({ length: 300 }, (_, n) => user(n + 1)));
+    const before = new Set(target.peers.map(({ address }) => address));
+    expect(before.size).toBe(100);
+    const [gone] = target.peers;
+    instances.set(instances.value.filter(({ port }) => !gone!.address.endsWith(`:${port}`)));
+    const after = target.peers.map(({ address }) => address);
+    expect(after).toHaveLength(100);
+    expect(after.filter((address) => !before.has(address))).toHaveLength(1);
+    balancer.set('consistent_hash');
+    expect(target.peers).toHaveLength(299);
   });
 
   describe('streams', () => {

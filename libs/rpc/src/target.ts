@@ -1,22 +1,28 @@
 import {
   abortAfter,
-  abortSignalOf,
-  CallContext,
   DeadlineExceeded,
   NoInstances,
   RetryBudget,
   until,
-  type CancelSignal,
   type Clock,
   type Live,
   type Random,
+  type Unsubscribe,
 } from '@holdfast/core';
 import type { ServiceView } from '@holdfast/discovery';
+import { Attempts, type Attempt, type CallOptions } from './attempts.js';
+import { Balancer } from './balancer/balancer.js';
+import type { Outcome } from './balancer/outcome.js';
+import type { BalancerName } from './balancer/picker.js';
+import { Departed } from './departed.js';
+import { peerHealthCheck } from './health-probe.js';
 import type { RpcMethod } from './method.js';
 import type { Peer } from './peer.js';
 import { PeerSet } from './peer-set.js';
-import { pickerNamed, type BalancerName, type Picker } from './picker.js';
-import { cancelledBy, LinkFailure, type Metadata, type OutgoingCall, type Transport } from './transport.js';
+import { peerStates, type PeerState } from './peer-state.js';
+import { Prober } from './balancer/prober.js';
+import { Subset } from './subset.js';
+import { cancelledBy, LinkFailure, type Transport } from './transport.js';
 
 export interface TargetDeps {
   readonly view: ServiceView;
@@ -24,20 +30,19 @@ export interface TargetDeps {
   readonly balancer: Live<BalancerName>;
   readonly clock: Clock;
   readonly random: Random;
+  /** The zone that this process runs in: instances in it come first. @default none */
+  readonly zone?: string | undefined;
+  /** How many instances it connects to at most; of a larger fleet, each process uses a part. `consistent_hash` needs all. @default 100 */
+  readonly maxPeers?: number | undefined;
 }
 
-/** What the caller of one method may say. */
-export interface CallOptions {
-  /** Gives up after this long, in milliseconds; the context's deadline holds in any case. @default the client's for unary calls, none for streams */
-  readonly timeoutMs?: number;
-  /** Cancels the call, as the context's does in any case. @default none */
-  readonly signal?: AbortSignal;
-  /** Headers to send along. */
-  readonly metadata?: Metadata;
-  readonly onHeader?: OutgoingCall['onHeader'];
-  readonly onTrailer?: OutgoingCall['onTrailer'];
+/** Where one attempt went, until it ends. */
+interface Sent {
+  readonly peer: Peer;
+  readonly attempt: Attempt;
 }
 
+const defaultMaxPeers = 100;
 /** How long a call waits for a peer that is still connecting, in milliseconds. */
 const CONNECT_WAIT_MS = 1_000;
 /** Attempts of one call in all: an instance that dies and another that dies while it is asked instead. */
@@ -51,17 +56,30 @@ const MAX_ATTEMPTS = 3;
 export class Target {
   readonly name: string;
   readonly #deps: TargetDeps;
+  readonly #balancer: Balancer<Peer>;
+  readonly #prober: Prober<Peer>;
   readonly #peers: PeerSet;
   readonly #budget: RetryBudget;
-  #picker: Picker;
+  readonly #subset: Subset;
+  readonly #subscriptions: readonly Unsubscribe[];
 
   constructor(name: string, deps: TargetDeps) {
+    const { clock, random, balancer, view, transport, zone } = deps;
     this.name = name;
     this.#deps = deps;
-    this.#peers = new PeerSet(deps.view.instances, deps.transport);
-    this.#budget = new RetryBudget(deps.clock);
-    this.#picker = pickerNamed(deps.balancer.value, deps.random);
-    deps.balancer.subscribe((chosen) => (this.#picker = pickerNamed(chosen, deps.random)));
+    this.#prober = new Prober(clock, peerHealthCheck(clock));
+    this.#balancer = new Balancer<Peer>({ picker: balancer.value, clock, random, zone, probes: this.#prober });
+    this.#peers = new PeerSet(transport, this.#balancer, new Departed(clock));
+    this.#budget = new RetryBudget(clock);
+    this.#subset = new Subset({ key: `${name} ${random()}`, limit: deps.maxPeers ?? defaultMaxPeers, zone });
+    this.#subscriptions = [
+      view.instances.subscribe(() => this.#update()),
+      balancer.subscribe((chosen) => {
+        this.#balancer.use(chosen);
+        this.#update();
+      }),
+    ];
+    this.#update();
   }
 
   get peers(): readonly Peer[] {
@@ -72,21 +90,32 @@ export class Target {
     return this.#deps.view;
   }
 
-  /** Peers that take calls now. */
-  get ready(): Live<readonly Peer[]> {
-    return this.#peers.ready;
+  /** How many peers have a connection that takes calls. */
+  get connected(): Live<number> {
+    return this.#peers.connected;
+  }
+
+  /** More than half of the peers would be ejected, so that none is. */
+  get panic(): boolean {
+    return this.#balancer.panic;
+  }
+
+  /** How each peer stands, for operators. */
+  states(): readonly PeerState[] {
+    return peerStates(this.peers, this.#balancer, this.#deps.clock);
   }
 
   async unary<Q, S>(method: RpcMethod<Q, S>, request: Q, options: CallOptions): Promise<S> {
-    const attempt = this.#begin(options);
+    const attempts = this.#begin(options, method.idempotent, true);
     for (;;) {
-      const peer = this.#pick(attempt) ?? (await this.#pickSoon(attempt));
+      const sent = this.#pick(attempts) ?? (await this.#pickSoon(attempts));
       try {
-        return await peer.link.unary(method, request, attempt.call());
+        const answer = await sent.peer.link.unary(method, request, attempts.call());
+        this.#end(sent, 'success');
+        return answer;
       } catch (error) {
-        if (!this.#mayGoElsewhere(error, method.idempotent, attempt)) throw error;
-      } finally {
-        peer.inFlight--;
+        this.#end(sent, attempts.outcomeOf(error));
+        if (!this.#mayGoElsewhere(error, attempts)) throw error;
       }
     }
   }
@@ -96,129 +125,79 @@ export class Target {
     requests: AsyncIterable<Q> | Iterable<Q>,
     options: CallOptions,
   ): AsyncIterable<S> {
-    const attempt = this.#begin(options);
+    const attempts = this.#begin(options, method.idempotent && !method.requestStream, false);
     for (;;) {
-      const peer = this.#pick(attempt) ?? (await this.#pickSoon(attempt));
+      const sent = this.#pick(attempts) ?? (await this.#pickSoon(attempts));
       let answered = false;
+      // What a consumer that leaves early leaves behind.
+      let outcome: Outcome = 'ignored';
       try {
-        for await (const response of peer.link.stream(method, requests, attempt.call())) {
+        for await (const response of sent.peer.link.stream(method, requests, attempts.call())) {
           answered = true;
           yield response;
         }
+        outcome = 'success';
         return;
       } catch (error) {
+        outcome = attempts.outcomeOf(error);
         // Requests that were pulled cannot be pulled again, and a consumer must not see the start twice.
-        if (answered || method.requestStream || !this.#mayGoElsewhere(error, method.idempotent, attempt)) throw error;
+        if (answered || method.requestStream || !this.#mayGoElsewhere(error, attempts)) throw error;
       } finally {
-        peer.inFlight--;
+        this.#end(sent, outcome);
       }
     }
   }
 
   close(): void {
+    for (const unsubscribe of this.#subscriptions) unsubscribe();
+    this.#prober.close();
     this.#peers.close();
   }
 
-  #begin(options: CallOptions): Attempts {
+  #update(): void {
+    const { view, balancer } = this.#deps;
+    // A key has one home in the whole fleet, not one in each process's part of it.
+    const all = balancer.value === 'consistent_hash';
+    this.#peers.update(all ? view.instances.value : this.#subset.of(view.instances.value));
+  }
+
+  #begin(options: CallOptions, idempotent: boolean, bounded: boolean): Attempts {
     this.#budget.deposit();
-    return new Attempts(options, this.#deps.clock);
+    return new Attempts(options, this.#deps.clock, idempotent, bounded);
   }
 
-  #pick(attempts: Attempts): Peer | undefined {
-    let peers = this.#peers.ready.value;
-    const tried = attempts.tried;
-    if (tried && tried.size > 0) {
-      const untried = peers.filter((peer) => !tried.has(peer.address));
-      if (untried.length > 0) peers = untried;
-    }
-    if (peers.length === 0) return undefined;
-    return this.#take(this.#picker(peers), attempts);
-  }
-
-  #take(peer: Peer, attempts: Attempts): Peer {
-    peer.inFlight++;
-    peer.picks++;
-    peer.pickedAt = this.#deps.clock.now();
+  #pick(attempts: Attempts): Sent | undefined {
+    const attempt = attempts.next();
+    const peer = this.#balancer.pick(attempt, attempt.startedAt);
+    if (!peer) return undefined;
     attempts.to(peer.address);
-    return peer;
+    return { peer, attempt };
+  }
+
+  #end({ peer, attempt }: Sent, outcome: Outcome): void {
+    const now = this.#deps.clock.now();
+    this.#balancer.done(peer, outcome, now - attempt.startedAt, attempt, now);
   }
 
   /** Waits for a peer while one may come: the first view is awaited, or a connection is being made. */
-  async #pickSoon(attempts: Attempts): Promise<Peer> {
+  async #pickSoon(attempts: Attempts): Promise<Sent> {
     const { clock, view } = this.#deps;
     const budgetMs = Math.min(CONNECT_WAIT_MS, attempts.deadline - clock.now());
     if (budgetMs > 0 && (this.#peers.hopeful || view.origin === 'none')) {
       using wait = abortAfter(clock, budgetMs, 'no peer became ready', attempts.signal);
-      await until(this.#peers.ready, (peers) => peers.length > 0, wait.signal).catch(() => undefined);
+      await until(this.connected, (count) => count > 0, wait.signal).catch(() => undefined);
     }
     if (attempts.signal?.aborted) throw cancelledBy(attempts.signal);
     if (attempts.deadline <= clock.now()) throw new DeadlineExceeded(`No answer from ${this.name} in time.`);
-    const peer = this.#pick(attempts);
-    if (!peer) throw new NoInstances(this.name);
-    return peer;
+    const sent = this.#pick(attempts);
+    if (!sent) throw new NoInstances(this.name);
+    return sent;
   }
 
-  #mayGoElsewhere(error: unknown, idempotent: boolean, attempts: Attempts): boolean {
+  #mayGoElsewhere(error: unknown, attempts: Attempts): boolean {
     if (!(error instanceof LinkFailure)) return false;
     // An outer layer that retries decides about calls that may have been acted on; moving one that was not is no retry.
-    if (error.processed === 'maybe' && (!idempotent || attempts.retriesOwned)) return false;
+    if (error.processed === 'maybe' && (!attempts.idempotent || attempts.retriesOwned)) return false;
     return attempts.count < MAX_ATTEMPTS && attempts.deadline > this.#deps.clock.now() && this.#budget.withdraw();
   }
-}
-
-/** One logical call and its attempts so far. */
-class Attempts {
-  readonly deadline: number;
-  readonly signal: CancelSignal | undefined;
-  readonly retriesOwned: boolean;
-  tried: Set<string> | undefined;
-  count = 0;
-  readonly #options: CallOptions;
-  readonly #context: CallContext | undefined;
-
-  constructor(options: CallOptions, clock: Clock) {
-    const context = CallContext.current();
-    this.#options = options;
-    this.#context = context;
-    const own = options.timeoutMs === undefined ? Infinity : clock.now() + options.timeoutMs;
-    this.deadline = Math.min(own, context?.deadline ?? Infinity);
-    this.signal = joined(options.signal, context?.cancellation);
-    this.retriesOwned = context?.retriesOwned ?? false;
-    this.tried = context?.tried;
-  }
-
-  /** Notes where the next attempt goes. */
-  to(address: string): void {
-    this.count++;
-    (this.tried ??= new Set()).add(address);
-  }
-
-  call(): OutgoingCall {
-    const { onHeader, onTrailer } = this.#options;
-    return {
-      metadata: this.#metadata(),
-      deadline: this.deadline,
-      ...(this.signal && { signal: this.signal }),
-      ...(onHeader && { onHeader }),
-      ...(onTrailer && { onTrailer }),
-    };
-  }
-
-  #metadata(): Metadata {
-    const metadata: Record<string, string | Uint8Array> = { ...this.#options.metadata };
-    const context = this.#context;
-    if (context?.requestId) metadata['x-request-id'] = context.requestId;
-    if (context?.trace) {
-      metadata['traceparent'] = context.trace.traceparent;
-      if (context.trace.tracestate) metadata['tracestate'] = context.trace.tracestate;
-    }
-    const earlier = (context?.attempt ?? 0) + this.count - 1;
-    // gRFC A6's header, so that a server can tell a retry from a first attempt.
-    if (earlier > 0) metadata['grpc-previous-rpc-attempts'] = String(earlier);
-    return metadata;
-  }
-}
-
-function joined(a: AbortSignal | undefined, b: CancelSignal | undefined): CancelSignal | undefined {
-  return a && b ? AbortSignal.any([a, abortSignalOf(b)]) : (a ?? b);
 }

@@ -77,26 +77,19 @@ export class MeshController {
   /** Who this process is, how its settings stand, what it believes about the registry, what it calls, and how its policies stand. */
   @Get()
   state() {
-    const { self, lifecycle, config, discovery, targets, resilience, clock } = this.subject;
+    const { self, lifecycle, config, discovery, targets, resilience } = this.subject;
     return {
       self,
       phase: lifecycle.phase.value,
       config: config.status.value,
       registry: { name: discovery.registryName, ...discovery.contact.value },
-      targets: targets.all.map(({ name, view, peers }) => ({
-        name,
-        origin: view.origin,
-        held: view.held,
-        peers: peers.map(({ address, instance, link, inFlight, picks, pickedAt }) => ({
-          address,
-          id: instance.id,
-          zone: instance.zone,
-          state: link.state.value,
-          inFlight,
-          picks,
-          // How long it has been left alone, in milliseconds; null before its first call.
-          idleMs: pickedAt === -Infinity ? null : clock.now() - pickedAt,
-        })),
+      targets: targets.all.map((target) => ({
+        name: target.name,
+        origin: target.view.origin,
+        held: target.view.held,
+        // More than half of the peers would be ejected, so that none is.
+        panic: target.panic,
+        peers: target.states(),
       })),
       resilience: resilience.states(),
     };

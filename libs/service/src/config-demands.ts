@@ -1,7 +1,7 @@
 import type { DynamicModule, Type } from '@nestjs/common';
 import { configKeyOf, type Demand } from '@holdfast/config';
 import { resilienceSpec, specsOn } from '@holdfast/resilience';
-import { balancerNames, targetOf, type BalancerName } from '@holdfast/rpc';
+import { balancerNames, defaultBalancer, targetOf, type BalancerName } from '@holdfast/rpc';
 import { z } from 'zod';
 import { logLevel } from './log-level.js';
 import { partsOf } from './module-parts.js';
@@ -13,7 +13,7 @@ export const balancerKey = (target: string) => `rpc.${target}.balancer`;
 
 export const balancer = z
   .enum(balancerNames as [BalancerName, ...BalancerName[]])
-  .default('round_robin')
+  .default(defaultBalancer)
   .describe('How an instance is chosen for a call. To change it opens no connection and closes none.');
 
 /**

@@ -110,6 +110,7 @@ export async function startService(app: Type | DynamicModule, options: ServiceOp
     closers.push(() => discovery.close());
     const targets = new RpcTargets(discovery, transport, {
       balancerOf: (target) => config.live(balancerKey(target), balancer),
+      zone: self.zone,
       clock,
       random,
     });

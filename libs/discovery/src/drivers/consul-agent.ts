@@ -2,6 +2,7 @@ import { EventEmitter } from 'node:events';
 import { Agent as HttpAgent, type ClientRequest, type IncomingMessage } from 'node:http';
 import { Agent as HttpsAgent } from 'node:https';
 import Consul from 'consul';
+import { ConsulBody } from './consul-body.js';
 import type { ConsulHost, ConsulSettings } from './consul-url.js';
 
 /** Consul answered, and refused. Its message is a sentence without secrets. */
@@ -19,7 +20,7 @@ export class ConsulUnreachable extends Error {}
 
 /** An answer's body and what Consul says of it in `X-Consul-Index`. */
 export interface ConsulAnswer {
-  readonly body: unknown;
+  readonly body: ConsulBody;
   readonly index: string | undefined;
 }
 
@@ -29,13 +30,13 @@ export interface ConsulAnswer {
  * after others. What lies below them, requests and their encoding, is the package's.
  */
 interface LowLevelClient {
-  _get(request: object, last: Last): Promise<[IncomingMessage, unknown]>;
-  _put(request: object, last: Last): Promise<[IncomingMessage, unknown]>;
+  _get(request: object, last: Last): Promise<IncomingMessage>;
+  _put(request: object, last: Last): Promise<IncomingMessage>;
 }
 
 interface Exchange {
-  readonly err?: Error & { response?: { readonly statusCode?: number; readonly body?: unknown } };
-  readonly res: IncomingMessage & { body?: unknown };
+  readonly err?: Error & { response?: { readonly statusCode?: number } };
+  readonly res: IncomingMessage;
 }
 
 /** The last step of a request, which turns what happened into the promise's result: `next(false, error, result)`. */
@@ -105,7 +106,7 @@ export class ConsulAgent {
 
   /** @throws ConsulRefusal for an answer that is not 2xx · ConsulUnreachable without an answer */
   async #call(
-    send: (request: object, last: Last) => Promise<[IncomingMessage, unknown]>,
+    send: (request: object, last: Last) => Promise<IncomingMessage>,
     request: object,
     signal: AbortSignal,
   ): Promise<ConsulAnswer> {
@@ -114,11 +115,12 @@ export class ConsulAgent {
     const cancel = () => ctx.emit('cancel');
     signal.addEventListener('abort', cancel, { once: true });
     try {
-      const options = { headers: { ...this.#headers }, ctx, ...request };
-      const [response, body] = await send(options, (exchange, next) => {
+      const body = new ConsulBody();
+      const options = { headers: { ...this.#headers }, ctx, pipe: body, ...request };
+      const response = await send(options, (exchange, next) => {
         // The package's own error carries the request with its token, so nothing of it goes on from here.
-        if (exchange.err) return next(false, this.#problem(exchange.err));
-        next(false, undefined, [exchange.res, exchange.res.body]);
+        if (exchange.err) return next(false, this.#problem(exchange.err, body));
+        next(false, undefined, exchange.res);
       });
       const index = response.headers['x-consul-index'];
       return { body, index: typeof index === 'string' ? index : undefined };
@@ -127,14 +129,13 @@ export class ConsulAgent {
     }
   }
 
-  #problem(error: NonNullable<Exchange['err']>): Error {
-    const { statusCode, body } = error.response ?? {};
+  #problem(error: NonNullable<Exchange['err']>, body: ConsulBody): Error {
+    const { statusCode } = error.response ?? {};
     if (statusCode === undefined) {
       const reason = (error as NodeJS.ErrnoException).code ?? 'the connection broke';
       return new ConsulUnreachable(`consul at ${this.address} cannot be reached (${reason}).`);
     }
-    const text = Buffer.isBuffer(body) || typeof body === 'string' ? String(body) : '';
-    const why = text.split('\n')[0]?.slice(0, 200).replace(/\.$/, '') || 'no reason given';
+    const why = body.text().split('\n')[0]?.slice(0, 200).replace(/\.$/, '') || 'no reason given';
     return new ConsulRefusal(`consul at ${this.address} answered ${statusCode}: ${why}.`, statusCode);
   }
 }

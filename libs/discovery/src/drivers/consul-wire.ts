@@ -93,7 +93,7 @@ interface Entry {
 }
 
 /**
- * The instances in an answer of `GET /v1/health/service/:name`. What others registered without our metadata is taken as
+ * The instances in an answer of `GET /v1/health/service/:name`, in the order of their ids. What others registered without our metadata is taken as
  * well as it goes: a service of theirs can be called too. An instance that two agents know, because its process moved
  * from one to the other, counts once.
  */
@@ -103,7 +103,7 @@ export function fromHealth(service: string, body: unknown): Instance[] {
     const instance = fromEntry(service, entry ?? {});
     if (instance) instances.set(instance.id, instance);
   }
-  return [...instances.values()];
+  return [...instances.values()].sort((a, b) => (a.id < b.id ? -1 : 1));
 }
 
 function fromEntry(service: string, { Node, Service }: Entry): Instance | undefined {

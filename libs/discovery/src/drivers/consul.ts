@@ -2,8 +2,9 @@ import { systemClock, type Clock } from '@holdfast/core';
 import { NoAnswer, VerbScope } from '@holdfast/core/driver';
 import type { Answer, Instance, RegistryDriver } from '../driver.js';
 import { ConsulAgent, ConsulRefusal, ConsulUnreachable } from './consul-agent.js';
+import { ConsulAnswers } from './consul-answers.js';
 import { readConsulUrl, type ConsulSettings } from './consul-url.js';
-import { checkId, checkKind, fromHealth, toRegistration } from './consul-wire.js';
+import { checkId, checkKind, toRegistration } from './consul-wire.js';
 import type { RegistryAddress, RegistryDeps } from './registry-address.js';
 
 /** A healthy agent answers within milliseconds, while its servers elect a leader within seconds. */
@@ -32,6 +33,7 @@ export class ConsulDriver implements RegistryDriver {
   readonly maxWaitMs: number;
   readonly #settings: ConsulSettings;
   readonly #agents: readonly ConsulAgent[];
+  readonly #answers: ConsulAnswers;
   readonly #verbs: VerbScope;
   /** The agents in use, as positions in the URL's list. */
   readonly #using = { read: 0, write: 0 };
@@ -43,6 +45,7 @@ export class ConsulDriver implements RegistryDriver {
     this.maxWaitMs = options.maxWaitMs ?? 60_000;
     this.#agents = settings.hosts.map((host) => new ConsulAgent(host, settings));
     this.name = `consul at ${this.#agents.map((agent) => agent.address).join(', ')}`;
+    this.#answers = new ConsulAnswers(this.name);
     this.#verbs = new VerbScope(this.name, options.clock ?? systemClock);
   }
 
@@ -91,13 +94,15 @@ export class ConsulDriver implements RegistryDriver {
         }
         const name = this.#nameOf(service);
         const answer = await agent.get('/health/service/{name}', { name }, query, ended);
-        return { instances: fromHealth(service, answer.body), cursor: `${this.#position(agent)}/${answer.index ?? 0}` };
+        const cursor = `${this.#position(agent)}/${answer.index ?? 0}`;
+        return { instances: await this.#answers.instances(service, answer.body), cursor };
       }),
     );
   }
 
   close(): Promise<void> {
     this.#verbs.close();
+    this.#answers.close();
     for (const agent of this.#agents) agent.close();
     return Promise.resolve();
   }

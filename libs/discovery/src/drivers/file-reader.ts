@@ -88,11 +88,13 @@ export class LeaseReader {
       return before;
     }
     const text = await readFile(path, 'utf8');
+    const digest = leaseDigest(text);
     const seen: Seen = {
       ino: stats.ino,
       mtimeMs: stats.mtimeMs,
-      digest: leaseDigest(text),
-      lease: parseLease(text, service),
+      digest,
+      // A heartbeat alone leaves the instance the object that it was.
+      lease: before?.digest === digest ? before.lease : parseLease(text, service),
       // A new beat is younger than the last look; at first sight only the wall clock can tell how old it is.
       beatAt: now - Math.min(this.#ageMs(stats), before ? now - before.lookedAt : Infinity),
       lookedAt: now,

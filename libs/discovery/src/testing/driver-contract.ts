@@ -77,6 +77,13 @@ export function describeRegistryDriver(
       expect(waited).toBeLessThan(3_000);
     });
 
+    it('takes a cursor that means nothing to it for none', async () => {
+      const one = await driver();
+      const before = performance.now();
+      expect((await one.read('quiet', 'what it never said', never())).instances).toEqual([]);
+      expect(performance.now() - before).toBeLessThan(1_000);
+    });
+
     it('rejects with the reason of a signal that aborts, soon', async () => {
       const one = await driver();
       const controller = new AbortController();

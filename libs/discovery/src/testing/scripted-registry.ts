@@ -1,6 +1,9 @@
 import type { Answer, Instance, RegistryDriver } from '../driver.js';
 
-/** A registry that says what a spec tells it to say, and fails when told to. Cursors are change counts. */
+/**
+ * A registry that says what a spec tells it to say, and fails when told to. Its cursors are change counts, which go
+ * backwards, begin anew and are forgotten when told to: whoever gets one may keep it and give it back, and nothing else.
+ */
 export class ScriptedRegistry implements RegistryDriver {
   readonly name = 'scripted registry';
   readonly renewEveryMs = 3_000;
@@ -9,9 +12,12 @@ export class ScriptedRegistry implements RegistryDriver {
   /** When every call was made, on `now()`. */
   readonly calls: number[] = [];
   #instances: readonly Instance[] = [];
-  #changes = 0;
+  #index = 0;
+  /** Which state each cursor that was given out stands for. */
+  readonly #given = new Map<string, number>();
+  #state = 0;
   #failure: Error | undefined;
-  #waiting = new Set<() => void>();
+  readonly #waiting = new Set<(cut?: Error) => void>();
 
   constructor(private readonly now: () => number) {}
 
@@ -22,7 +28,8 @@ export class ScriptedRegistry implements RegistryDriver {
   /** Makes `instances` the truth. */
   say(instances: readonly Instance[]): void {
     this.#instances = instances;
-    this.#changes++;
+    this.#index++;
+    this.#state++;
     this.#wake();
   }
 
@@ -34,6 +41,28 @@ export class ScriptedRegistry implements RegistryDriver {
 
   recover(): void {
     this.#failure = undefined;
+  }
+
+  /** Breaks the connections of those that wait; the next call is answered. */
+  cut(): void {
+    this.#wake(new Error('connection reset'));
+  }
+
+  /** Its index goes back, as after a restore from a backup: later cursors look like earlier ones. Those that wait are answered. */
+  regress(by: number): void {
+    this.#index = Math.max(0, this.#index - by);
+    this.#wake();
+  }
+
+  /** It restarts: connections break, and the index counts from the beginning. */
+  reset(): void {
+    this.#index = 0;
+    this.cut();
+  }
+
+  /** Forgets every cursor, as compaction does: there is nothing to wait from, so the present answer is given. */
+  compact(): void {
+    this.#given.clear();
   }
 
   async register(instance: Instance): Promise<void> {
@@ -53,9 +82,10 @@ export class ScriptedRegistry implements RegistryDriver {
 
   async read(_service: string, after: string | undefined, signal: AbortSignal): Promise<Answer> {
     this.#answer();
-    if (after === String(this.#changes)) await this.#change(signal);
+    if (after !== undefined && this.#given.get(after) === this.#state) await this.#change(signal);
     if (this.#failure) throw this.#failure;
-    return { instances: this.#instances, cursor: String(this.#changes) };
+    this.#given.set(String(this.#index), this.#state);
+    return { instances: this.#instances, cursor: String(this.#index) };
   }
 
   async close(): Promise<void> {}
@@ -65,19 +95,19 @@ export class ScriptedRegistry implements RegistryDriver {
     if (this.#failure) throw this.#failure;
   }
 
-  #wake(): void {
-    for (const wake of [...this.#waiting]) wake();
+  #wake(cut?: Error): void {
+    for (const wake of [...this.#waiting]) wake(cut);
   }
 
   #change(signal: AbortSignal): Promise<void> {
     return new Promise((resolve, reject) => {
-      const finish = (settle: () => void) => () => {
+      const end = (settle: () => void) => {
         this.#waiting.delete(wake);
         signal.removeEventListener('abort', abort);
         settle();
       };
-      const wake = finish(resolve);
-      const abort = finish(() => reject(signal.reason));
+      const wake = (cut?: Error) => end(() => (cut ? reject(cut) : resolve()));
+      const abort = () => end(() => reject(signal.reason));
       this.#waiting.add(wake);
       signal.addEventListener('abort', abort);
     });

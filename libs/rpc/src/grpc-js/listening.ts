@@ -2,7 +2,7 @@ import { createServer } from 'node:net';
 import * as grpc from '@grpc/grpc-js';
 import { StartupError } from '@holdfast/core';
 import type { RpcServerOptions } from '../server/rpc-server.js';
-import { defaultKeepalive, defaultMaxMessageBytes, type ServerTls } from '../transport-options.js';
+import { defaultServerKeepalive, defaultMaxMessageBytes, type ServerTls } from '../transport-options.js';
 
 /**
  * Makes `server` listen.
@@ -52,7 +52,7 @@ function credentialsOf(tls: ServerTls | undefined): grpc.ServerCredentials {
 
 /** What grpc-js wants to hear of the options. */
 export function channelOptionsOf(options: RpcServerOptions): grpc.ServerOptions {
-  const keepalive = options.keepalive ?? defaultKeepalive;
+  const keepalive = options.keepalive ?? defaultServerKeepalive;
   return {
     // Channelz stays on, though nobody looks at it: without it grpc-js does not know its connections, and
     // `forceShutdown` ends none of them.

@@ -1,4 +1,4 @@
-import { Cell } from '@holdfast/core';
+import { Cell, Code, ServiceError } from '@holdfast/core';
 import type { RpcMethod } from '../method.js';
 import { LinkFailure, type Link, type LinkState, type OutgoingCall, type Transport } from '../transport.js';
 
@@ -8,6 +8,9 @@ type Answer = (request: unknown, call: OutgoingCall) => unknown;
 export class ScriptedLink implements Link {
   readonly state = new Cell<LinkState>('idle');
   readonly calls: OutgoingCall[] = [];
+  /** What it answers to health checks, which are not among the calls; undefined where it has no health service. */
+  serving: boolean | undefined = true;
+  checks = 0;
   drained = false;
 
   constructor(
@@ -20,7 +23,8 @@ export class ScriptedLink implements Link {
     this.state.set(this.connectsAtOnce() ? 'ready' : 'connecting');
   }
 
-  async unary<Q, S>(_method: RpcMethod<Q, S>, request: Q, call: OutgoingCall): Promise<S> {
+  async unary<Q, S>(method: RpcMethod<Q, S>, request: Q, call: OutgoingCall): Promise<S> {
+    if (method.path?.startsWith('/grpc.health.')) return this.#health() as S;
     this.calls.push(call);
     return (await this.answer(request, call)) as S;
   }
@@ -32,6 +36,12 @@ export class ScriptedLink implements Link {
   ): AsyncIterable<S> {
     this.calls.push(call);
     for await (const request of requests) yield* (await this.answer(request, call)) as AsyncIterable<S>;
+  }
+
+  #health(): boolean {
+    this.checks++;
+    if (this.serving === undefined) throw new ServiceError(Code.UNIMPLEMENTED, 'there is no health service');
+    return this.serving;
   }
 
   async drain(): Promise<void> {

@@ -1,17 +1,25 @@
 import { seededRandom } from '@holdfast/core';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { Peer } from './peer.js';
-import { balancerNames, pickerNamed } from './picker.js';
+import { Candidates } from './candidates.js';
+import { Member } from './member.js';
+import { balancerNames, pickerNamed, type Draw } from './picker.js';
+import { Score } from './score.js';
+import { SlowStart } from './slow-start.js';
 
 const peersWith = (inFlight: readonly number[]) =>
-  inFlight.map((count, n) => ({ address: `peer-${n}`, inFlight: count })) as Peer[];
+  inFlight.reduce((candidates, count, n) => {
+    candidates.add(Object.assign(new Member(`peer-${n}`, {}), { inFlight: count }));
+    return candidates;
+  }, new Candidates());
+const slowStart = new SlowStart(seededRandom(1));
+const draw: Draw = { now: 0, hashKey: undefined, redraws: 0, running: 0, score: new Score(), slowStart };
 const sharesOf = (name: Parameters<typeof pickerNamed>[0], inFlight: readonly number[], picks = 30_000) => {
   const peers = peersWith(inFlight);
   const pick = pickerNamed(name, seededRandom(42));
-  const counts = new Map(peers.map((peer) => [peer, 0]));
+  const counts = new Map(peers.members.map((peer) => [peer, 0]));
   for (let n = 0; n < picks; n++) {
-    const peer = pick(peers);
+    const peer = pick(peers, draw);
     counts.set(peer, counts.get(peer)! + 1);
   }
   return [...counts.values()].map((count) => count / picks);
@@ -25,7 +33,7 @@ describe('pickers', () => {
         fc.array(fc.array(fc.nat(5), { minLength: 1, maxLength: 9 }), { minLength: 1 }),
         (seed, lists) => {
           const pick = pickerNamed(name, seededRandom(seed));
-          for (const list of lists.map(peersWith)) expect(list).toContain(pick(list));
+          for (const list of lists.map(peersWith)) expect(list.members).toContain(pick(list, draw));
         },
       ),
     );
@@ -38,7 +46,7 @@ describe('pickers', () => {
   it('round_robin does not start all callers with the same peer', () => {
     const peers = peersWith([0, 0, 0]);
     const first = new Set(
-      Array.from({ length: 50 }, (_, seed) => pickerNamed('round_robin', seededRandom(seed))(peers)),
+      Array.from({ length: 50 }, (_, seed) => pickerNamed('round_robin', seededRandom(seed))(peers, draw)),
     );
     expect(first.size).toBe(3);
   });

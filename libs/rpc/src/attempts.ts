@@ -1,0 +1,117 @@
+import {
+  abortSignalOf,
+  CallContext,
+  Code,
+  codeFacts,
+  DeadlineExceeded,
+  ServiceError,
+  type CancelSignal,
+  type Clock,
+} from '@holdfast/core';
+import type { PickCall } from './balancer/pick-call.js';
+import type { Outcome } from './balancer/outcome.js';
+import { LinkFailure, type Metadata, type OutgoingCall } from './transport.js';
+
+/** What the caller of one method may say. */
+export interface CallOptions {
+  /** Gives up after this long, in milliseconds; the context's deadline holds in any case. @default the client's for unary calls, none for streams */
+  readonly timeoutMs?: number;
+  /** Cancels the call, as the context's does in any case. @default none */
+  readonly signal?: AbortSignal;
+  /** Headers to send along. */
+  readonly metadata?: Metadata;
+  readonly onHeader?: OutgoingCall['onHeader'];
+  readonly onTrailer?: OutgoingCall['onTrailer'];
+}
+
+/** What an attempt may take and when it began, for the balancer. */
+export interface Attempt extends PickCall {
+  readonly startedAt: number;
+}
+
+/** One logical call and its attempts so far. */
+export class Attempts {
+  readonly deadline: number;
+  readonly signal: CancelSignal | undefined;
+  readonly retriesOwned: boolean;
+  readonly idempotent: boolean;
+  tried: Set<string> | undefined;
+  count = 0;
+  readonly #options: CallOptions;
+  readonly #context: CallContext | undefined;
+  readonly #clock: Clock;
+  readonly #bounded: boolean;
+
+  /** @param bounded whether silence until the deadline is the instance's fault: not for streams */
+  constructor(options: CallOptions, clock: Clock, idempotent: boolean, bounded: boolean) {
+    const context = CallContext.current();
+    this.#options = options;
+    this.#context = context;
+    this.#clock = clock;
+    this.#bounded = bounded;
+    this.idempotent = idempotent;
+    const own = options.timeoutMs === undefined ? Infinity : clock.now() + options.timeoutMs;
+    this.deadline = Math.min(own, context?.deadline ?? Infinity);
+    this.signal = joined(options.signal, context?.cancellation);
+    this.retriesOwned = context?.retriesOwned ?? false;
+    this.tried = context?.tried;
+  }
+
+  /** What the next attempt is picked with. */
+  next(): Attempt {
+    const startedAt = this.#clock.now();
+    return {
+      startedAt,
+      tried: this.tried,
+      hashKey: this.#context?.hashKey,
+      patienceMs: this.#bounded ? this.deadline - startedAt : Infinity,
+      idempotent: this.idempotent,
+    };
+  }
+
+  /** Notes where the next attempt goes. */
+  to(address: string): void {
+    this.count++;
+    (this.tried ??= new Set()).add(address);
+  }
+
+  /** How an attempt that ended with `error` now ended, for its instance. */
+  outcomeOf(error: unknown): Outcome {
+    const reason: unknown = this.signal?.aborted ? this.signal.reason : undefined;
+    if (this.signal?.aborted && !(reason instanceof DeadlineExceeded)) return 'ignored';
+    if (!(error instanceof ServiceError)) return 'ignored';
+    if (error instanceof LinkFailure) return 'failure';
+    if (error.code === Code.DEADLINE_EXCEEDED) return 'timeout';
+    if (error.code === Code.RESOURCE_EXHAUSTED) return error.reason === 'MESSAGE_TOO_LARGE' ? 'mistake' : 'overload';
+    return codeFacts[error.code].blame === 'server' ? 'failure' : 'mistake';
+  }
+
+  call(): OutgoingCall {
+    const { onHeader, onTrailer } = this.#options;
+    return {
+      metadata: this.#metadata(),
+      deadline: this.deadline,
+      ...(this.signal && { signal: this.signal }),
+      ...(onHeader && { onHeader }),
+      ...(onTrailer && { onTrailer }),
+    };
+  }
+
+  #metadata(): Metadata {
+    const metadata: Record<string, string | Uint8Array> = { ...this.#options.metadata };
+    const context = this.#context;
+    if (context?.requestId) metadata['x-request-id'] = context.requestId;
+    if (context?.trace) {
+      metadata['traceparent'] = context.trace.traceparent;
+      if (context.trace.tracestate) metadata['tracestate'] = context.trace.tracestate;
+    }
+    const earlier = (context?.attempt ?? 0) + this.count - 1;
+    // gRFC A6's header, so that a server can tell a retry from a first attempt.
+    if (earlier > 0) metadata['grpc-previous-rpc-attempts'] = String(earlier);
+    return metadata;
+  }
+}
+
+function joined(a: AbortSignal | undefined, b: CancelSignal | undefined): CancelSignal | undefined {
+  return a && b ? AbortSignal.any([a, abortSignalOf(b)]) : (a ?? b);
+}

@@ -1,0 +1,69 @@
+import { parseArgs } from 'node:util';
+import { StartupError } from '@holdfast/core';
+import { scenarios } from './scenario.js';
+
+export interface SimulateOptions {
+  readonly seed: number;
+  /** Names of the scenarios to run. */
+  readonly scenarios: readonly string[];
+  /** How many servers there are in each; undefined for the scenario's own number. */
+  readonly instances: number | undefined;
+  readonly json: boolean;
+  /** Writes the table and the plots into docs/balancing. */
+  readonly write: boolean;
+  readonly help: boolean;
+}
+
+const names = scenarios.map(({ name }) => name);
+
+export const help = `Balances simulated traffic on simulated servers, by our balancer and by models of others, and compares.
+
+Usage: npm run simulate -- [options]
+
+  --seed <n>        same seed, same result (default: 1)
+  --scenario <s>    only this one of: ${names.join(', ')}
+  --instances <n>   how many servers, 2 to 10000 (default: the scenario's own number)
+  --json            print all numbers, second by second
+  --write           write the table and the plots of docs/balancing.md
+  --help            show this`;
+
+/**
+ * What the operator asked for.
+ * @throws {StartupError} for anything that is not an option, or not a value of it
+ */
+export function parseOptions(args: readonly string[]): SimulateOptions {
+  let values: { [name: string]: string | boolean | undefined };
+  try {
+    ({ values } = parseArgs({
+      args: [...args],
+      options: {
+        seed: { type: 'string', default: '1' },
+        scenario: { type: 'string' },
+        instances: { type: 'string' },
+        json: { type: 'boolean', default: false },
+        write: { type: 'boolean', default: false },
+        help: { type: 'boolean', short: 'h', default: false },
+      },
+    }));
+  } catch (error) {
+    throw new StartupError(`${(error as Error).message.split('. ')[0]}; --help lists what there is.`);
+  }
+  const { scenario, instances } = values;
+  if (typeof scenario === 'string' && !names.includes(scenario)) {
+    throw new StartupError(`--scenario must be one of ${names.join(', ')}, not "${scenario}".`);
+  }
+  return {
+    seed: whole('--seed', values['seed'], 0, 2 ** 31 - 1),
+    scenarios: typeof scenario === 'string' ? [scenario] : names,
+    instances: instances === undefined ? undefined : whole('--instances', instances, 2, 10_000),
+    json: values['json'] === true,
+    write: values['write'] === true,
+    help: values['help'] === true,
+  };
+}
+
+function whole(name: string, value: string | boolean | undefined, least: number, most: number): number {
+  const number = typeof value === 'string' && /^\d+$/.test(value) ? Number(value) : -1;
+  if (number >= least && number <= most) return number;
+  throw new StartupError(`${name} must be a whole number from ${least} to ${most}, not "${String(value)}".`);
+}
