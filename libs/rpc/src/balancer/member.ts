@@ -77,6 +77,8 @@ export class Member {
   /** Back from an ejection and not yet proven: its next failure ejects it again. */
   onProbation = false;
 
+  /** @internal while it starts slowly: how far it is on the way to its next draw, 0 to 1 */
+  turn: number | undefined = undefined;
   /** @internal where it is among the candidates */
   pool: Candidates<Member> | undefined = undefined;
   /** @internal */
@@ -99,6 +101,7 @@ export class Member {
   enter(now: number): void {
     this.joinedAt = now;
     this.maybeNew = true;
+    this.turn = undefined;
   }
 
   /** Starts as if it had never been seen: another process has taken over the address. */

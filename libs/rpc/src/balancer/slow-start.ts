@@ -10,7 +10,9 @@ const LEAST = 0.002;
 
 /**
  * Lets new members take part in few draws at first, in ever more as they grow older, and in all after 10 s. Ages are
- * relative: where all began together, nobody is new.
+ * relative: where all began together, nobody is new, and where the others are young themselves, a new one soon is their
+ * equal. The draws that it takes part in are spread evenly, not left to chance, which would double a share this small every
+ * now and then.
  * Source: Envoy's slow start, with a linear ramp, by draws in place of weights.
  */
 export class SlowStart {
@@ -38,6 +40,10 @@ export class SlowStart {
     const serving = now - this.servingSince;
     const later = Math.min(1, (serving - age) / RAMP_MS);
     const part = (age / Math.min(RAMP_MS, serving)) * (1 - later * (1 - 1 / rivals));
-    return this.#random() < Math.max(LEAST, part);
+    // Many callers meet a new instance at once: each begins elsewhere on the way to its first draw.
+    member.turn = (member.turn ?? this.#random()) + Math.max(LEAST, part);
+    if (member.turn < 1) return false;
+    member.turn--;
+    return true;
   }
 }
