@@ -79,7 +79,7 @@ function change(size, maxPeers) {
     balancer: new Cell('p2c_ewma'),
     clock: systemClock,
     random: Math.random,
-    maxPeers: Number(maxPeers),
+    maxPeers: new Cell(Number(maxPeers)),
   });
   const first = performance.now() - before;
   const times = [];

@@ -3,6 +3,7 @@ export type { RpcClient, RpcClientOptions } from './client.js';
 export type { CallOptions } from './attempts.js';
 export { RpcTargets, type RpcTargetsOptions } from './rpc-targets.js';
 export { balancerNames, defaultBalancer, type BalancerName } from './balancer/picker.js';
+export { defaultMaxPeers } from './target.js';
 export type { PeerState } from './peer-state.js';
 export { RpcErrorFilter } from './server/rpc-error-filter.js';
 export type { RpcServer, RpcServerOptions } from './server/rpc-server.js';

@@ -2,12 +2,15 @@ import { Cell, type Live, type Unsubscribe } from '@holdfast/core';
 import { addressOf, type Instance } from '@holdfast/discovery';
 import type { Balancer } from './balancer/balancer.js';
 import { Departed } from './departed.js';
+import { watchHealth } from './health-probe.js';
 import { Peer } from './peer.js';
 import type { LinkState, Transport } from './transport.js';
 
 interface Entry {
   readonly peer: Peer;
   readonly unsubscribe: Unsubscribe;
+  /** Ends the stream of what it says of its health, while there is one. */
+  unwatch: Unsubscribe | undefined;
   /** The last update that named it. */
   seenIn: number;
 }
@@ -82,12 +85,12 @@ export class PeerSet {
   #add(instance: Instance): Entry {
     const peer = new Peer(instance, this.#transport.connect(addressOf(instance)));
     this.#departed.recall(peer);
-    const unsubscribe = peer.link.state.subscribe((state) => this.#follow(peer, state));
-    const entry: Entry = { peer, unsubscribe, seenIn: 0 };
+    const unsubscribe = peer.link.state.subscribe((state) => this.#follow(entry, state));
+    const entry: Entry = { peer, unsubscribe, unwatch: undefined, seenIn: 0 };
     this.#peers.set(peer.address, entry);
     this.#balancer.join(peer);
     peer.link.connect();
-    this.#follow(peer, peer.link.state.value);
+    this.#follow(entry, peer.link.state.value);
     return entry;
   }
 
@@ -100,19 +103,23 @@ export class PeerSet {
   }
 
   #remove(address: string): Peer {
-    const { peer, unsubscribe } = this.#peers.get(address)!;
+    const entry = this.#peers.get(address)!;
+    const { peer, unsubscribe } = entry;
     unsubscribe();
     this.#peers.delete(address);
     this.#byInstance.delete(peer.instance);
-    this.#follow(peer, 'closed');
+    this.#follow(entry, 'closed');
     this.#balancer.leave(peer);
     return peer;
   }
 
-  #follow(peer: Peer, state: LinkState): void {
+  #follow(entry: Entry, state: LinkState): void {
+    const { peer } = entry;
     const connected = state === 'ready';
     if (peer.connected === connected) return;
+    entry.unwatch?.();
     this.#balancer.setConnected(peer, connected);
     this.#connected.set(this.#connected.value + (connected ? 1 : -1));
+    entry.unwatch = connected ? watchHealth(peer.link, (health) => this.#balancer.heard(peer, health)) : undefined;
   }
 }

@@ -12,7 +12,7 @@ export interface RpcTargetsOptions {
   /** The zone that this process runs in: instances in it come first. @default none: zones do not matter */
   readonly zone?: string | undefined;
   /** How many instances of a target it connects to at most; of a larger fleet, each process uses a part. @default 100 */
-  readonly maxPeers?: number;
+  readonly maxPeersOf?: (target: string) => Live<number>;
   /** @default the system's */
   readonly clock?: Clock;
   /** @default Math.random */
@@ -37,7 +37,7 @@ export class RpcTargets {
   target(name: string): Target {
     let target = this.#targets.get(name);
     if (!target) {
-      const { balancerOf, clock = systemClock, random = Math.random } = this.options;
+      const { balancerOf, maxPeersOf, clock = systemClock, random = Math.random } = this.options;
       const balancer = balancerOf?.(name) ?? new Cell<BalancerName>(defaultBalancer);
       target = new Target(name, {
         view: this.discovery.watch(name),
@@ -46,7 +46,7 @@ export class RpcTargets {
         clock,
         random,
         zone: this.options.zone,
-        maxPeers: this.options.maxPeers,
+        maxPeers: maxPeersOf?.(name),
       });
       this.#targets.set(name, target);
     }

@@ -13,7 +13,8 @@ const instance = (n: number, zone?: string): Instance => ({
 const fleet = (count: number, zones: readonly string[] = []) =>
   Array.from({ length: count }, (_, n) => instance(n, zones[n % zones.length]));
 
-const subsetOf = (instances: readonly Instance[], options: SubsetOptions) => new Subset(options).of(instances);
+const subsetOf = (instances: readonly Instance[], { limit, ...options }: SubsetOptions & { limit: number }) =>
+  new Subset(options).of(instances, limit);
 
 describe('Subset', () => {
   it('is all of a fleet that is not above the limit', () => {

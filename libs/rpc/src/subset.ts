@@ -7,8 +7,6 @@ const FROM_OWN_ZONE = 0.7;
 export interface SubsetOptions {
   /** What tells this process from its siblings. */
   readonly key: string;
-  /** How many instances it connects to at most. */
-  readonly limit: number;
   /** The zone that it runs in, whose instances come first. @default none */
   readonly zone?: string | undefined;
 }
@@ -21,20 +19,17 @@ export interface SubsetOptions {
  */
 export class Subset {
   readonly #seed: number;
-  readonly #limit: number;
   readonly #zone: string | undefined;
   /** The ranks of instances that were seen before: an update names thousands that have not changed. */
   readonly #ranks = new WeakMap<Instance, number>();
 
-  constructor({ key, limit, zone }: SubsetOptions) {
+  constructor({ key, zone }: SubsetOptions) {
     this.#seed = hashOf(key);
-    this.#limit = limit;
     this.#zone = zone;
   }
 
-  /** Those of `instances` that the process uses; all where they are not more than the limit. */
-  of(instances: readonly Instance[]): readonly Instance[] {
-    const limit = this.#limit;
+  /** Those of `instances` that the process uses, `limit` at most; all where they are not more. */
+  of(instances: readonly Instance[], limit: number): readonly Instance[] {
     if (instances.length <= limit) return instances;
     const far = new Lowest<Instance>(limit);
     const near = new Lowest<Instance>(limit);

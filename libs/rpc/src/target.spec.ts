@@ -39,12 +39,13 @@ describe('Target', () => {
   let transport: ScriptedTransport;
   let instances: Cell<readonly Instance[]>;
   let balancer: Cell<BalancerName>;
+  let maxPeers: Cell<number>;
   let origin: ServiceView['origin'];
   let target: Target;
 
   const open = () => {
     const view = { service: 'users', instances, held: [], get origin() { return origin; } } as unknown as ServiceView; // prettier-ignore
-    return new Target('users', { view, transport, balancer, clock, random: seededRandom(1) });
+    return new Target('users', { view, transport, balancer, maxPeers, clock, random: seededRandom(1) });
   };
   const ask = (options = {}) => target.unary(get, 'alice', options);
 
@@ -53,6 +54,7 @@ describe('Target', () => {
     transport = new ScriptedTransport();
     instances = new Cell<readonly Instance[]>([user(1), user(2), user(3)]);
     balancer = new Cell<BalancerName>('round_robin');
+    maxPeers = new Cell(100);
     origin = 'registry';
     target = open();
   });
@@ -261,17 +263,72 @@ describe('Target', () => {
 
     it('stays out while it says that it is not well', async () => {
       failing(2);
-      transport.to(2).serving = false;
       await askOften(30);
+      transport.to(2).health.set('failing');
       await clock.advance(30_000);
       expect(transport.to(2).checks).toBeGreaterThan(2);
       expect(transport.to(2).checks).toBeLessThan(8);
       expect(stateOf(2)).toMatchObject({ state: 'ejected', picks: 5 });
     });
 
+    it('gets no call from the moment that it says it does not serve, until it says that it does', async () => {
+      await clock.advance(60_000);
+      transport.to(2).health.set('failing');
+      await settle();
+      expect(stateOf(2)).toMatchObject({ state: 'ejected', why: 'it says that it does not serve' });
+      await askOften(10);
+      expect(stateOf(2).picks).toBe(0);
+      transport.to(2).health.set('serving');
+      await settle();
+      expect(stateOf(2).state).toBe('warming');
+      expect(transport.to(2).checks).toBe(0);
+    });
+
+    it('is left where it is while its health service knows nothing of it', async () => {
+      transport.to(2).health.set('unknown');
+      await settle();
+      expect(stateOf(2).state).toBe('ready');
+    });
+
+    it('is not taken back for its word after what it did to calls', async () => {
+      failing(2);
+      await askOften(30);
+      transport.to(2).health.set('failing');
+      transport.to(2).health.set('serving');
+      await settle();
+      expect(stateOf(2)).toMatchObject({ state: 'ejected', why: '5 failures in a row' });
+    });
+
+    it('is tried all the same where all say that they do not serve', async () => {
+      for (const n of [1, 2, 3]) transport.to(n).health.set('failing');
+      await settle();
+      expect(target.panic).toBe(true);
+      const answers = new Set<string>();
+      for (let call = 0; call < 9; call++) answers.add(await ask());
+      expect(answers.size).toBeGreaterThan(1);
+    });
+
+    it('is watched over one stream for each connection, and no longer than that', async () => {
+      const link = transport.to(2);
+      await settle();
+      expect(link.watches).toBe(1);
+      link.state.set('failing');
+      await settle();
+      expect(link.watches).toBe(0);
+      link.state.set('ready');
+      await settle();
+      expect(link.watches).toBe(1);
+      instances.set([user(1), user(3)]);
+      await settle();
+      expect(link.watches).toBe(0);
+      target.close();
+      await settle();
+      expect(transport.to(1).watches).toBe(0);
+    });
+
     it('without a health service is tried by one idempotent call', async () => {
       failing(2);
-      transport.to(2).serving = undefined;
+      transport.to(2).health.set(undefined);
       await askOften(30);
       await clock.advance(1_000);
       expect(stateOf(2).state).toBe('probing');
@@ -360,6 +417,9 @@ describe('Target', () => {
     expect(after.filter((address) => !before.has(address))).toHaveLength(1);
     balancer.set('consistent_hash');
     expect(target.peers).toHaveLength(299);
+    balancer.set('p2c_ewma');
+    maxPeers.set(20);
+    expect(target.peers).toHaveLength(20);
   });
 
   describe('streams', () => {

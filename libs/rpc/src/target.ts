@@ -33,7 +33,7 @@ export interface TargetDeps {
   /** The zone that this process runs in: instances in it come first. @default none */
   readonly zone?: string | undefined;
   /** How many instances it connects to at most; of a larger fleet, each process uses a part. `consistent_hash` needs all. @default 100 */
-  readonly maxPeers?: number | undefined;
+  readonly maxPeers?: Live<number> | undefined;
 }
 
 /** Where one attempt went, until it ends. */
@@ -42,7 +42,7 @@ interface Sent {
   readonly attempt: Attempt;
 }
 
-const defaultMaxPeers = 100;
+export const defaultMaxPeers = 100;
 /** How long a call waits for a peer that is still connecting, in milliseconds. */
 const CONNECT_WAIT_MS = 1_000;
 /** Attempts of one call in all: an instance that dies and another that dies while it is asked instead. */
@@ -71,13 +71,14 @@ export class Target {
     this.#balancer = new Balancer<Peer>({ picker: balancer.value, clock, random, zone, probes: this.#prober });
     this.#peers = new PeerSet(transport, this.#balancer, new Departed(clock));
     this.#budget = new RetryBudget(clock);
-    this.#subset = new Subset({ key: `${name} ${random()}`, limit: deps.maxPeers ?? defaultMaxPeers, zone });
+    this.#subset = new Subset({ key: `${name} ${random()}`, zone });
     this.#subscriptions = [
       view.instances.subscribe(() => this.#update()),
       balancer.subscribe((chosen) => {
         this.#balancer.use(chosen);
         this.#update();
       }),
+      ...(deps.maxPeers ? [deps.maxPeers.subscribe(() => this.#update())] : []),
     ];
     this.#update();
   }
@@ -155,10 +156,10 @@ export class Target {
   }
 
   #update(): void {
-    const { view, balancer } = this.#deps;
+    const { view, balancer, maxPeers } = this.#deps;
     // A key has one home in the whole fleet, not one in each process's part of it.
-    const all = balancer.value === 'consistent_hash';
-    this.#peers.update(all ? view.instances.value : this.#subset.of(view.instances.value));
+    const limit = balancer.value === 'consistent_hash' ? Infinity : (maxPeers?.value ?? defaultMaxPeers);
+    this.#peers.update(this.#subset.of(view.instances.value, limit));
   }
 
   #begin(options: CallOptions, idempotent: boolean, bounded: boolean): Attempts {

@@ -69,6 +69,7 @@ describe('what an app asks the configuration store for', () => {
       'resilience.orders.checkout',
       'resilience.orders.get',
       'rpc.user-service.balancer',
+      'rpc.user-service.maxPeers',
     ]);
     const codeOf = (name: string) => demands.find(({ key }) => key === `resilience.${name}`)?.code;
     expect(codeOf('orders.get')).toMatchObject({ timeout: 300 });

@@ -1,7 +1,7 @@
 import type { DynamicModule, Type } from '@nestjs/common';
 import { configKeyOf, type Demand } from '@holdfast/config';
 import { resilienceSpec, specsOn } from '@holdfast/resilience';
-import { balancerNames, defaultBalancer, targetOf, type BalancerName } from '@holdfast/rpc';
+import { balancerNames, defaultBalancer, defaultMaxPeers, targetOf, type BalancerName } from '@holdfast/rpc';
 import { z } from 'zod';
 import { logLevel } from './log-level.js';
 import { partsOf } from './module-parts.js';
@@ -10,11 +10,21 @@ import { partsOf } from './module-parts.js';
 export const LOG_LEVEL_KEY = 'log.level';
 export const resilienceKey = (name: string) => `resilience.${name}`;
 export const balancerKey = (target: string) => `rpc.${target}.balancer`;
+export const maxPeersKey = (target: string) => `rpc.${target}.maxPeers`;
 
 export const balancer = z
   .enum(balancerNames as [BalancerName, ...BalancerName[]])
   .default(defaultBalancer)
   .describe('How an instance is chosen for a call. To change it opens no connection and closes none.');
+
+export const maxPeers = z
+  .int()
+  .min(1)
+  .max(10_000)
+  .default(defaultMaxPeers)
+  .describe(
+    'How many instances a process connects to; of a larger fleet each process uses a part. `consistent_hash` needs all.',
+  );
 
 /**
  * Everything that an app with this root module asks the configuration store for, without starting it: its own keys, the names
@@ -29,7 +39,10 @@ export async function configDemands(app: Type | DynamicModule): Promise<readonly
   const specs = classes.flatMap(({ prototype }) => (prototype ? specsOn(prototype as object) : []));
   const demands: Demand[] = [
     { key: LOG_LEVEL_KEY, schema: logLevel.default('log') },
-    ...targets.map((target) => ({ key: balancerKey(target), schema: balancer })),
+    ...targets.flatMap((target) => [
+      { key: balancerKey(target), schema: balancer },
+      { key: maxPeersKey(target), schema: maxPeers },
+    ]),
     ...specs.map(({ name, spec }) => ({ key: resilienceKey(name), schema: resilienceSpec, code: spec })),
     ...own,
   ];

@@ -18,7 +18,7 @@ import {
 } from '@holdfast/rpc';
 import { AdminModule } from './admin.module.js';
 import { closeHttp, httpEdge, listen } from './http-edge.js';
-import { balancer, balancerKey, LOG_LEVEL_KEY, resilienceKey } from './config-demands.js';
+import { balancer, balancerKey, LOG_LEVEL_KEY, maxPeers, maxPeersKey, resilienceKey } from './config-demands.js';
 import { Lifecycle } from './lifecycle.js';
 import { logLevel, type LeastLevel } from './log-level.js';
 import { selfOf, type Self } from './self.js';
@@ -110,6 +110,7 @@ export async function startService(app: Type | DynamicModule, options: ServiceOp
     closers.push(() => discovery.close());
     const targets = new RpcTargets(discovery, transport, {
       balancerOf: (target) => config.live(balancerKey(target), balancer),
+      maxPeersOf: (target) => config.live(maxPeersKey(target), maxPeers),
       zone: self.zone,
       clock,
       random,

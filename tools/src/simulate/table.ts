@@ -42,7 +42,15 @@ export function asMarkdown(comparisons: readonly Comparison[]): string {
   });
   const heads = ['scenario', ...columns.map(({ head }) => head)];
   const rule = heads.map((_, column) => (column < 2 ? '---' : '---:'));
-  return [`| ${heads.join(' | ')} |`, `| ${rule.join(' | ')} |`, ...lines, '', verdictOf(comparisons)].join('\n');
+  return [
+    '<!-- prettier-ignore-start -->',
+    `| ${heads.join(' | ')} |`,
+    `| ${rule.join(' | ')} |`,
+    ...lines,
+    '<!-- prettier-ignore-end -->',
+    '',
+    verdictOf(comparisons),
+  ].join('\n');
 }
 
 function bold(text: string, is: boolean): string {

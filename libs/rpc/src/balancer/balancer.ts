@@ -4,6 +4,7 @@ import type { Listed, Member } from './member.js';
 import type { Outcome } from './outcome.js';
 import { isBounded, type PickCall } from './pick-call.js';
 import type { BalancerName } from './picker.js';
+import type { Health } from './prober.js';
 import { Score } from './score.js';
 import { Selection } from './selection.js';
 
@@ -28,6 +29,7 @@ export interface Probes<M extends Member> {
 const anyCall: PickCall = {};
 /** A connection that is back after less than this, in milliseconds, was no restart: its member does not start slowly. */
 const BLIP_MS = 5_000;
+const SAYS_NO = 'it says that it does not serve';
 
 /**
  * Who gets the next call. It has no I/O and no timers: members come and go, calls begin and end, and it remembers, counts
@@ -103,6 +105,12 @@ export class Balancer<M extends Member = Member> {
     }
     this.#ejections.connectionChanged(member);
     this.#place(member);
+  }
+
+  /** `member` says so of itself. One that was ejected for what it did to calls is not taken back for its word. */
+  heard(member: M, health: Health): void {
+    if (health === 'failing') this.#ejections.eject(member, SAYS_NO, this.#clock.now());
+    else if (health === 'serving' && member.why === SAYS_NO) this.readmit(member);
   }
 
   /** `member` is no longer listed. */

@@ -1,4 +1,5 @@
-import { Cell, Code, ServiceError } from '@holdfast/core';
+import { Cell, Code, ServiceError, until } from '@holdfast/core';
+import type { Health } from '../balancer/prober.js';
 import type { RpcMethod } from '../method.js';
 import { LinkFailure, type Link, type LinkState, type OutgoingCall, type Transport } from '../transport.js';
 
@@ -8,9 +9,11 @@ type Answer = (request: unknown, call: OutgoingCall) => unknown;
 export class ScriptedLink implements Link {
   readonly state = new Cell<LinkState>('idle');
   readonly calls: OutgoingCall[] = [];
-  /** What it answers to health checks, which are not among the calls; undefined where it has no health service. */
-  serving: boolean | undefined = true;
+  /** What it says of its health to those who ask and who watch, who are not among the calls; undefined where it has no health service. */
+  readonly health = new Cell<Health | undefined>('serving');
   checks = 0;
+  /** How many watch its health now. */
+  watches = 0;
   drained = false;
 
   constructor(
@@ -24,24 +27,38 @@ export class ScriptedLink implements Link {
   }
 
   async unary<Q, S>(method: RpcMethod<Q, S>, request: Q, call: OutgoingCall): Promise<S> {
-    if (method.path?.startsWith('/grpc.health.')) return this.#health() as S;
+    if (method.path?.startsWith('/grpc.health.')) return this.#check() as S;
     this.calls.push(call);
     return (await this.answer(request, call)) as S;
   }
 
   async *stream<Q, S>(
-    _method: RpcMethod<Q, S>,
+    method: RpcMethod<Q, S>,
     requests: AsyncIterable<Q> | Iterable<Q>,
     call: OutgoingCall,
   ): AsyncIterable<S> {
+    if (method.path?.startsWith('/grpc.health.'))
+      return yield* this.#healths(call.signal as AbortSignal) as AsyncIterable<S>;
     this.calls.push(call);
     for await (const request of requests) yield* (await this.answer(request, call)) as AsyncIterable<S>;
   }
 
-  #health(): boolean {
+  #check(): Health {
     this.checks++;
-    if (this.serving === undefined) throw new ServiceError(Code.UNIMPLEMENTED, 'there is no health service');
-    return this.serving;
+    return known(this.health.value);
+  }
+
+  async *#healths(signal: AbortSignal): AsyncIterable<Health> {
+    this.watches++;
+    try {
+      for (;;) {
+        const said = this.health.value;
+        yield known(said);
+        await until(this.health, (health) => health !== said, signal);
+      }
+    } finally {
+      this.watches--;
+    }
   }
 
   async drain(): Promise<void> {
@@ -52,6 +69,11 @@ export class ScriptedLink implements Link {
   close(): void {
     this.state.set('closed');
   }
+}
+
+function known(health: Health | undefined): Health {
+  if (health === undefined) throw new ServiceError(Code.UNIMPLEMENTED, 'there is no health service');
+  return health;
 }
 
 /** A transport of {@link ScriptedLink}s; by default they connect at once and answer with their own address. */
