@@ -1,8 +1,7 @@
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, writeFileSync } from 'node:fs';
-import { cpus } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { machine, median, save } from '../record.mjs';
 
 const help = `What live settings cost: reading a value where it is used, loading 10,000 keys, and waiting for changes.
 
@@ -26,8 +25,8 @@ function main() {
   const sample = (kind, ...args) =>
     JSON.parse(execFileSync(values.node, [measure, kind, ...args], { encoding: 'utf8', stdio: ['ignore', 'pipe', 2] }));
   const samples = (kind, ...args) => Array.from({ length: rounds }, () => sample(kind, ...args));
-  const version = execFileSync(values.node, ['--version'], { encoding: 'utf8' }).trim();
-  console.log(`Node ${version}, ${cpus().length} × ${cpus()[0].model}, medians of ${rounds} processes\n`);
+  const { version, about } = machine(values.node);
+  console.log(`${about}, medians of ${rounds} processes\n`);
 
   const reads = samples('read');
   const read = Object.fromEntries(Object.keys(reads[0]).map((name) => [name, median(reads.map((one) => one[name]))]));
@@ -52,20 +51,7 @@ function main() {
   console.log(
     `idle file watch   ${idle.cpuMs.toFixed(1)} ms of CPU in ${idle.seconds} s, ${idle.percent.toFixed(3)} % of a core`,
   );
-  console.log(`\nSaved as ${save({ node: version, rounds, read, loads, idle })}.`);
-}
-
-function median(numbers) {
-  return numbers.toSorted((a, b) => a - b)[numbers.length >> 1];
-}
-
-function save(record) {
-  const folder = new URL('../results/', import.meta.url);
-  mkdirSync(folder, { recursive: true });
-  const stamp = new Date().toISOString().replace(/[:.]/g, '-');
-  const file = fileURLToPath(new URL(`config-${stamp}.json`, folder));
-  writeFileSync(file, `${JSON.stringify(record, undefined, 2)}\n`);
-  return file;
+  console.log(`\nSaved as ${save('config', { node: version, rounds, read, loads, idle })}.`);
 }
 
 main();

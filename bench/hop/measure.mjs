@@ -1,3 +1,4 @@
+import { median } from '../record.mjs';
 import { load } from './wrk.mjs';
 
 /** One run against one contender: what the load generator saw, and what it cost the processes. */
@@ -54,10 +55,4 @@ export async function measureAll(wrk, contenders, { connections, rounds, seconds
 
 function medians(runs) {
   return Object.fromEntries(Object.keys(runs[0]).map((field) => [field, median(runs.map((run) => run[field]))]));
-}
-
-function median(values) {
-  const sorted = values.toSorted((a, b) => a - b);
-  const middle = sorted.length >> 1;
-  return sorted.length % 2 === 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
 }

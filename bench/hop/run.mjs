@@ -1,8 +1,5 @@
-import { execFileSync } from 'node:child_process';
-import { mkdirSync, writeFileSync } from 'node:fs';
-import { cpus } from 'node:os';
-import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { machine, save } from '../record.mjs';
 import { Contender, contenderNames } from './contenders.mjs';
 import { measureAll } from './measure.mjs';
 import { table } from './report.mjs';
@@ -40,28 +37,19 @@ async function main() {
   if (process.platform !== 'linux') throw new Error('The bench reads CPU times from /proc, which only Linux has.');
 
   const wrk = await findWrk();
-  const version = execFileSync(values.node, ['--version'], { encoding: 'utf8' }).trim();
+  const { version, about } = machine(values.node);
   const shape = values.quick ? quick : full;
-  console.log(`Node ${version}, ${replicas} user service(s), ${cpus().length} × ${cpus()[0].model}`);
+  console.log(`${about}, ${replicas} user service(s)`);
   const contenders = [];
   try {
     for (const name of names) contenders.push(await Contender.start(name, { node: values.node, replicas }));
     const onRound = (round) => console.log(`round ${round + 1} of ${shape.rounds} done`);
     const results = await measureAll(wrk, contenders, { ...shape, onRound });
     console.log(`\n${table(results, contenderNames[0])}\n`);
-    console.log(`Saved as ${save({ node: version, replicas, shape, results })}.`);
+    console.log(`Saved as ${save('hop', { node: version, replicas, shape, results })}.`);
   } finally {
     await Promise.all(contenders.map((contender) => contender.stop()));
   }
-}
-
-function save(record) {
-  const folder = new URL('../results/', import.meta.url);
-  mkdirSync(folder, { recursive: true });
-  const stamp = new Date().toISOString().replace(/[:.]/g, '-');
-  const file = fileURLToPath(new URL(`hop-${stamp}.json`, folder));
-  writeFileSync(file, `${JSON.stringify(record, undefined, 2)}\n`);
-  return file;
 }
 
 // Turned into an exit, so that the servers are stopped on every way out.

@@ -2,6 +2,7 @@
 import { Cell, systemClock } from '@holdfast/core';
 import { Balancer, Member } from '@holdfast/rpc/balancer';
 import { Target } from '../../libs/rpc/dist/target.js';
+import { median } from '../record.mjs';
 
 const kinds = { pick, change };
 const [kind, ...args] = process.argv.slice(2);
@@ -103,8 +104,4 @@ function instance(n) {
     port: 80,
     protocol: 'grpc',
   };
-}
-
-function median(numbers) {
-  return numbers.toSorted((a, b) => a - b)[numbers.length >> 1];
 }

@@ -1,8 +1,7 @@
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, writeFileSync } from 'node:fs';
-import { cpus } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { machine, median, save } from '../record.mjs';
 
 const help = `What it costs to choose an instance, and what one that comes or goes among 10,000 costs.
 
@@ -29,8 +28,8 @@ function main() {
     JSON.parse(
       execFileSync(values.node, [measure, ...args.map(String)], { encoding: 'utf8', stdio: ['ignore', 'pipe', 2] }),
     );
-  const version = execFileSync(values.node, ['--version'], { encoding: 'utf8' }).trim();
-  console.log(`Node ${version}, ${cpus().length} × ${cpus()[0].model}, medians of ${rounds} processes\n`);
+  const { version, about } = machine(values.node);
+  console.log(`${about}, medians of ${rounds} processes\n`);
 
   const samples = new Map(pickers.flatMap((picker) => sizes.map((size) => [`${picker} ${size}`, []])));
   for (let round = 0; round < rounds; round++) {
@@ -56,20 +55,7 @@ function main() {
       `one of 10,000 changes, ${most} connected: ${usual.toFixed(2)} ms (worst ${worst.toFixed(2)} ms; the first list ${first.toFixed(0)} ms; goal: 5 ms or less)`,
     );
   }
-  console.log(`\nSaved as ${save({ node: version, rounds, sizes, picks, plain, changes })}.`);
-}
-
-function median(numbers) {
-  return numbers.toSorted((a, b) => a - b)[numbers.length >> 1];
-}
-
-function save(record) {
-  const folder = new URL('../results/', import.meta.url);
-  mkdirSync(folder, { recursive: true });
-  const stamp = new Date().toISOString().replace(/[:.]/g, '-');
-  const file = fileURLToPath(new URL(`pick-${stamp}.json`, folder));
-  writeFileSync(file, `${JSON.stringify(record, undefined, 2)}\n`);
-  return file;
+  console.log(`\nSaved as ${save('pick', { node: version, rounds, sizes, picks, plain, changes })}.`);
 }
 
 main();

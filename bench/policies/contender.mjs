@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { backend } from './backend.mjs';
-import { median } from './median.mjs';
+import { median } from '../record.mjs';
 
 // One contender in a process of its own: what others do to the compiler's type feedback and to the heap stays theirs.
 setFlagsFromString('--expose-gc');

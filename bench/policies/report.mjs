@@ -1,4 +1,4 @@
-import { median } from './median.mjs';
+import { median } from '../record.mjs';
 
 /** Per scenario and contender: medians of nanoseconds, bytes, and the ratio to the baseline of the same round. */
 export function summarise(samples, baseline) {

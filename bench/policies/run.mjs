@@ -1,8 +1,6 @@
-import { execFileSync } from 'node:child_process';
-import { mkdirSync, readdirSync, writeFileSync } from 'node:fs';
-import { cpus } from 'node:os';
-import { fileURLToPath } from 'node:url';
+import { readdirSync } from 'node:fs';
 import { parseArgs } from 'node:util';
+import { machine, save } from '../record.mjs';
 import { goals } from './goals.mjs';
 import { Contender, measureAll } from './measure.mjs';
 import { aligned, summarise, tables } from './report.mjs';
@@ -42,11 +40,11 @@ async function main() {
   const stranger = chosen.find((name) => !names.includes(name));
   if (stranger) throw new Error(`--only knows ${names.join(', ')}, not "${stranger}".`);
 
-  const version = execFileSync(values.node, ['--version'], { encoding: 'utf8' }).trim();
+  const { version, about } = machine(values.node);
   const shape = values.quick
     ? { rounds: 3, sampleMs: 50, warmUpMs: 200 }
     : { rounds: 11, sampleMs: 60, warmUpMs: 1_500 };
-  console.log(`Node ${version}${values.context ? ' in a context' : ''}, ${cpus().length} × ${cpus()[0].model}`);
+  console.log(`${about}${values.context ? ', in a context' : ''}`);
   const contenders = [];
   try {
     for (const name of chosen) contenders.push(await Contender.start(name, values));
@@ -65,7 +63,9 @@ async function main() {
     );
     console.log(`${idleTable(idle)}\n`);
     console.log(goals({ summary, windows, idle }));
-    console.log(`\nSaved as ${save({ node: version, context: values.context, shape, summary, windows, idle })}.`);
+    console.log(
+      `\nSaved as ${save('policies', { node: version, context: values.context, shape, summary, windows, idle })}.`,
+    );
   } finally {
     for (const contender of contenders) contender.stop();
   }
@@ -106,15 +106,6 @@ function windowTable(windows) {
 function idleTable(idle) {
   const rows = idle.map(({ contender, percent, bytes }) => [contender, percent.toFixed(2), bytes.toFixed(0)]);
   return aligned([['1,000 idle breakers, used once', '% of a core', 'bytes each'], ...rows]);
-}
-
-function save(record) {
-  const folder = new URL('../results/', import.meta.url);
-  mkdirSync(folder, { recursive: true });
-  const stamp = new Date().toISOString().replace(/[:.]/g, '-');
-  const file = fileURLToPath(new URL(`policies-${stamp}.json`, folder));
-  writeFileSync(file, `${JSON.stringify(record, undefined, 2)}\n`);
-  return file;
 }
 
 // Turned into an exit, so that the contenders, which end with this process's channel, do not outlive it.

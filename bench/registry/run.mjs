@@ -1,8 +1,7 @@
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, writeFileSync } from 'node:fs';
-import { cpus } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { machine, save } from '../record.mjs';
 
 const help = `What a change among many instances in Consul costs a process that watches them: how long its event loop stands
 still, from the answer's first byte to the view's new instances, and how long until the view has it. It wants a
@@ -28,8 +27,8 @@ function main() {
   });
   if (values.help) return console.log(help);
   const rounds = values.quick ? 5 : 25;
-  const version = execFileSync(values.node, ['--version'], { encoding: 'utf8' }).trim();
-  console.log(`Node ${version}, ${cpus().length} × ${cpus()[0].model}, ${rounds} changes each, in milliseconds\n`);
+  const { version, about } = machine(values.node);
+  console.log(`${about}, ${rounds} changes each, in milliseconds\n`);
   console.log('             answer     one change blocks the loop         view has   loop works   first');
   console.log('  instances      MB   least  median     p90  longest       it after  per change  blocks  RSS MB');
   const results = values.sizes.split(',').map((size) => {
@@ -54,22 +53,13 @@ function main() {
   const largest = results.at(-1);
   const kept = Number(middle(largest.blocked, 0.5)) <= GOAL_MS;
   console.log(`\nA change among ${largest.size} blocks ${GOAL_MS} ms or less, in the median: ${kept ? 'yes' : 'NO'}.`);
-  console.log(`Saved as ${save({ node: version, rounds, results })}.`);
+  console.log(`Saved as ${save('registry', { node: version, rounds, results })}.`);
 }
 
 /** The number below which the given part of `numbers` lies. */
 function middle(numbers, part) {
   const sorted = numbers.toSorted((a, b) => a - b);
   return sorted[Math.min(sorted.length - 1, Math.floor(part * sorted.length))].toFixed(2);
-}
-
-function save(record) {
-  const folder = new URL('../results/', import.meta.url);
-  mkdirSync(folder, { recursive: true });
-  const stamp = new Date().toISOString().replace(/[:.]/g, '-');
-  const file = fileURLToPath(new URL(`registry-${stamp}.json`, folder));
-  writeFileSync(file, `${JSON.stringify(record, undefined, 2)}\n`);
-  return file;
 }
 
 main();
