@@ -1,6 +1,7 @@
 // A process that answers as a Consul agent does for one service of many instances: consul.mjs <instances>
 // Parent and child talk by IPC: 'change' makes one instance's version another and answers the read that waits.
 import { createServer } from 'node:http';
+import { gzipSync } from 'node:zlib';
 
 const size = Number(process.argv[2]);
 let index = 100;
@@ -68,10 +69,18 @@ function entry(n, version) {
 }
 
 const entries = Array.from({ length: size }, (_, n) => entry(n, '0'));
-let body = Buffer.from(`[${entries.join(',')}]`);
+let body;
+pack();
+
+/** Makes the answer of the entries, before anybody waits for it. */
+function pack() {
+  body = gzipSync(`[${entries.join(',')}]`);
+}
 
 const answer = (response) => {
   response.setHeader('x-consul-index', String(index)).setHeader('content-type', 'application/json');
+  // As the real one does for who asks for it.
+  response.setHeader('content-encoding', 'gzip');
   response.write(body);
   response.end();
 };
@@ -85,7 +94,7 @@ process.on('message', (message) => {
   if (message.change === undefined) return;
   const n = (message.change * 7_919) % size;
   entries[n] = entry(n, String(message.change));
-  body = Buffer.from(`[${entries.join(',')}]`);
+  pack();
   index++;
   process.send({ changed: message.change });
   if (waiting) answer(waiting);

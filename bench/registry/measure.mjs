@@ -1,10 +1,13 @@
 // One sample, for run.mjs: measure.mjs <instances> <changes>
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { monitorEventLoopDelay, performance } from 'node:perf_hooks';
 import { fileURLToPath } from 'node:url';
 import { systemClock } from '@holdfast/core';
-import { Discovery, openRegistry } from '@holdfast/discovery';
+import { Discovery, FileSnapshots, openRegistry } from '@holdfast/discovery';
 import { Logger } from '@nestjs/common';
 
 Logger.overrideLogger(false);
@@ -38,7 +41,8 @@ const wait = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 const consul = fork(fileURLToPath(new URL('consul.mjs', import.meta.url)), [String(size)]);
 const [{ port, bytes }] = await once(consul, 'message');
 const driver = await openRegistry(`consul://127.0.0.1:${port}`, { clock: systemClock, random: Math.random });
-const discovery = new Discovery(driver);
+const folder = mkdtempSync(join(tmpdir(), 'bench-registry-'));
+const discovery = new Discovery(driver, { snapshots: new FileSnapshots(folder) });
 const first = new Pulse();
 const view = discovery.watch('user-service');
 while (view.instances.value.length !== size) await wait(5);
@@ -46,7 +50,7 @@ const firstMs = first.take();
 first.stop();
 await wait(500);
 
-const [blocked, delay, busy] = [[], [], []];
+const [blocked, quiet, delay, busy] = [[], [], [], []];
 for (let change = 1; change <= changes + 3; change++) {
   const seen = new Promise((resolve) => {
     const unsubscribe = view.instances.subscribe(() => {
@@ -63,12 +67,18 @@ for (let change = 1; change <= changes + 3; change++) {
   const seenAt = await seen;
   // What follows from it in the same turn, and in the next, counts too.
   await wait(5);
-  const longest = pulse.take();
+  let longest = pulse.take();
+  // The snapshot is written half a second after a change.
+  await wait(600);
+  longest = Math.max(longest, pulse.take());
+  // As long again without a change: what the machine itself takes of the loop.
+  await wait(800);
+  const otherwise = pulse.take();
   pulse.stop();
-  await wait(150);
   // The first few are the compiler's.
   if (change <= 3) continue;
   blocked.push(longest);
+  quiet.push(otherwise);
   delay.push(seenAt - changedAt);
 }
 
@@ -90,5 +100,6 @@ for (let change = 1; change <= Math.min(changes, 10); change++) {
 const rssMb = process.memoryUsage().rss / 1e6;
 await discovery.close();
 consul.kill();
-console.log(JSON.stringify({ size, bytes, first: firstMs, blocked, delay, busy, rssMb }));
+rmSync(folder, { recursive: true, force: true });
+console.log(JSON.stringify({ size, bytes, first: firstMs, blocked, quiet, delay, busy, rssMb }));
 process.exit(0);

@@ -29,19 +29,24 @@ function main() {
   const rounds = values.quick ? 5 : 25;
   const { version, about } = machine(values.node);
   console.log(`${about}, ${rounds} changes each, in milliseconds\n`);
-  console.log('             answer     one change blocks the loop         view has   loop works   first');
-  console.log('  instances      MB   least  median     p90  longest       it after  per change  blocks  RSS MB');
+  console.log(
+    '             answer     one change blocks the loop     without one         view has   loop works   first',
+  );
+  console.log(
+    '  instances      MB   least  median     p90  longest   median     p90       it after  per change  blocks  RSS MB',
+  );
   const results = values.sizes.split(',').map((size) => {
     const output = execFileSync(values.node, [measure, size, String(rounds)], {
       encoding: 'utf8',
       stdio: ['ignore', 'pipe', 2],
     });
     const result = JSON.parse(output);
-    const { bytes, blocked, delay, busy, first, rssMb } = result;
+    const { bytes, blocked, quiet, delay, busy, first, rssMb } = result;
     const cells = [
       [size, 11],
       [(bytes / 1e6).toFixed(2), 8],
       ...[0, 0.5, 0.9, 1].map((part) => [middle(blocked, part), 8]),
+      ...[0.5, 0.9].map((part) => [middle(quiet, part), 8]),
       [middle(delay, 0.5), 15],
       [middle(busy, 0.5), 11],
       [first.toFixed(1), 8],

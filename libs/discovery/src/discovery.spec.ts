@@ -187,6 +187,17 @@ describe('Discovery', () => {
       expect(seen()).toEqual([]);
     });
 
+    it('saves a thousand at most of a large fleet, from all over it', async () => {
+      const snapshots = new MemorySnapshots();
+      await discovery.close();
+      discovery = open({ snapshots });
+      registry.say(Array.from({ length: 2_500 }, (_, n) => user(n)));
+      discovery.watch('users');
+      await clock.advance(1_000);
+      expect(snapshots.saved).toHaveLength(Math.ceil(2_500 / 3));
+      expect(snapshots.saved).toEqual(discovery.watch('users').instances.value.filter((_, place) => place % 3 === 0));
+    });
+
     it('saves what it sees, but never an empty view', async () => {
       const snapshots = new MemorySnapshots();
       await discovery.close();

@@ -31,6 +31,8 @@ const RECHECK_MS = 2_000;
 /** They are never asked sooner than this after the last time, in milliseconds, whatever the registry says meanwhile. */
 const RECHECK_SPACING_MS = 500;
 const SNAPSHOT_DELAY_MS = 500;
+/** As many of a fleet as a snapshot has: a cold start needs a few that answer, and writing 10,000 would block for long. */
+const SNAPSHOT_MOST = 1_000;
 /** What leaves within so many milliseconds left at once: a registry that loses a fleet may be seen losing it one by one. */
 const AT_ONCE_MS = 1_000;
 
@@ -210,7 +212,12 @@ export class ServiceView {
     try {
       await sleep(clock, SNAPSHOT_DELAY_MS, this.#stop.signal);
       const instances = this.#instances.value;
-      if (instances.length > 0) await snapshots.save(this.service, instances);
+      const every = Math.ceil(instances.length / SNAPSHOT_MOST);
+      if (every > 0)
+        await snapshots.save(
+          this.service,
+          instances.filter((_, place) => place % every === 0),
+        );
     } catch (error) {
       if (!this.#stop.signal.aborted) log(`the snapshot of ${this.service} was not saved: ${String(error)}`);
     } finally {

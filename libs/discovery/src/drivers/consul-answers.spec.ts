@@ -1,4 +1,5 @@
 import { finished } from 'node:stream/promises';
+import { gzipSync } from 'node:zlib';
 import fc from 'fast-check';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { Instance } from '../driver.js';
@@ -19,9 +20,10 @@ const entry = (n: number, version = '1') => ({
 });
 
 /** An answer as it comes off the wire. Small pieces share memory with others, as Node's do. */
-async function bodyOf(answer: unknown, text = JSON.stringify(answer)): Promise<ConsulBody> {
+async function bodyOf(answer: unknown, text = JSON.stringify(answer), isPacked = false): Promise<ConsulBody> {
   const body = new ConsulBody();
-  const bytes = Buffer.from(text);
+  const bytes = isPacked ? gzipSync(text) : Buffer.from(text);
+  body.isPacked = isPacked;
   for (let at = 0; at < bytes.length; at += 60_000) body.write(bytes.subarray(at, at + 60_000));
   body.end();
   await finished(body);
@@ -64,6 +66,7 @@ const order = (ticket: number, base: number, entries: unknown) => ({
   service: 'users',
   base,
   pieces: [Buffer.from(JSON.stringify(entries))],
+  isPacked: false,
 });
 
 describe('ListingReader', () => {
@@ -101,6 +104,23 @@ describe('ConsulAnswers', () => {
     expect(second.filter((one, n) => one !== first[n]).map(({ version }) => version)).toEqual(['2']);
     expect(await read(fleet(3))).toHaveLength(3);
     expect(await read(fleet(1_999, '3'))).toEqual(first.slice(0, -1).map((one) => ({ ...one, version: '3' })));
+  });
+
+  it('reads packed ones, by the size that they have unpacked', async () => {
+    answers = new ConsulAnswers('consul');
+    const packed = async (size: number) => {
+      const body = await bodyOf(0, JSON.stringify(fleet(size)), true);
+      expect(body.size).toBe(JSON.stringify(fleet(size)).length);
+      return answers.instances('users', body);
+    };
+    expect(await packed(3)).toEqual(await read(fleet(3)));
+    expect(await packed(2_000)).toEqual(await read(fleet(2_000)));
+    const empty = new ConsulBody();
+    empty.isPacked = true;
+    expect(await answers.instances('users', empty)).toEqual([]);
+    const damaged = await bodyOf(0, JSON.stringify(fleet(3)));
+    damaged.isPacked = true;
+    await expect(answers.instances('users', damaged)).rejects.toThrow(/^consul gave an answer that cannot be read/);
   });
 
   it('reads several at the same time', async () => {

@@ -52,7 +52,13 @@ export class ConsulAnswers {
     const worker = (this.#worker ??= this.#start());
     const known = this.#known.get(service);
     const pieces = body.pieces();
-    const order: WorkOrder = { ticket: ++this.#ticket, service, base: known?.version ?? 0, pieces };
+    const order: WorkOrder = {
+      ticket: ++this.#ticket,
+      service,
+      base: known?.version ?? 0,
+      pieces,
+      isPacked: body.isPacked,
+    };
     return new Promise((resolve, reject) => {
       this.#pending.set(order.ticket, { service, base: known?.listing ?? [], resolve, reject });
       // Somebody waits for it; otherwise the thread keeps no process alive.

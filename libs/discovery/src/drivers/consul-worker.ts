@@ -1,4 +1,5 @@
 import { parentPort, type MessagePort } from 'node:worker_threads';
+import { unpacked } from './consul-body.js';
 import { splicesBetween, type Listing, type Splice } from './consul-listing.js';
 import { fromHealth } from './consul-wire.js';
 
@@ -10,6 +11,8 @@ export interface WorkOrder {
   readonly base: number;
   /** The answer's body, piece by piece. */
   readonly pieces: readonly Uint8Array[];
+  /** Whether they are packed by gzip. */
+  readonly isPacked: boolean;
 }
 
 /** What the answer changes of the base or, where `whole` is true, of nothing; or why it cannot be read. */
@@ -26,9 +29,9 @@ export class ListingReader {
   readonly #known = new Map<string, { readonly version: number; readonly listing: Listing }>();
   #version = 0;
 
-  read({ ticket, service, base, pieces }: WorkOrder): WorkResult {
+  read({ ticket, service, base, pieces, isPacked }: WorkOrder): WorkResult {
     try {
-      const listing = fromHealth(service, JSON.parse(Buffer.concat(pieces).toString()));
+      const listing = fromHealth(service, JSON.parse(unpacked(pieces, isPacked)));
       const known = this.#known.get(service);
       const version = ++this.#version;
       this.#known.set(service, { version, listing });
