@@ -388,6 +388,15 @@ describe('Target', () => {
       expect(stateOf(2)).toMatchObject({ state: 'warming', why: undefined });
     });
 
+    it('is judged afresh where another process has come to its address after it left', async () => {
+      failing(2);
+      await askOften(30);
+      instances.set([user(1), user(3)]);
+      await clock.advance(5_000);
+      instances.set([user(1), { ...user(2), id: 'another' }, user(3)]);
+      expect(stateOf(2).why).toBeUndefined();
+    });
+
     it('leaves nothing scheduled when the target closes', async () => {
       failing(2);
       await askOften(30);

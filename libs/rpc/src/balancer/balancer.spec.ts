@@ -72,6 +72,32 @@ describe('Balancer', () => {
     for (const share of sharesOf(3_000)) expect(share).toBeCloseTo(1 / 3, 1);
   });
 
+  it('takes a call that nobody waited for any longer for one that took at least so long', () => {
+    sharesOf(100);
+    const [slow] = members as [Member];
+    slow.begin(clock.ms, true);
+    clock.ms += 200;
+    balancer.done(slow, 'ignored', 200, patient);
+    expect(slow.latencyMs).toBeGreaterThan(50);
+    const before = slow.latencyMs;
+    slow.begin(clock.ms, true);
+    clock.ms += 2;
+    balancer.done(slow, 'ignored', 2, patient);
+    expect(slow.latencyMs).toBe(before);
+  });
+
+  it('finds one that was not tried among many of which half were', () => {
+    open(60);
+    const tried = new Set(members.slice(0, 30).map(({ address }) => address));
+    let wasted = 0;
+    for (let n = 0; n < 1_000; n++) {
+      const member = balancer.pick({ ...patient, tried })!;
+      balancer.done(member, 'success', 10, patient);
+      if (tried.has(member.address)) wasted++;
+    }
+    expect(wasted).toBeLessThan(120);
+  });
+
   it('gives a slow one little, without ejecting it, and its share again once it is well', () => {
     const [slow] = members as [Member];
     sharesOf(300);
@@ -146,6 +172,21 @@ describe('Balancer', () => {
         standing: 'out',
         why: expect.stringMatching(/^no answer for 1\d\d\d ms$/) as string,
       });
+    });
+
+    it('nobody for a silence of less than half a second, however impatient its callers are', () => {
+      sharesOf(100);
+      const [late] = members as [Member];
+      const hasty: PickCall = { patienceMs: 50, idempotent: true };
+      late.begin(clock.ms, true);
+      const startedAt = clock.ms;
+      while (clock.ms < startedAt + 490) call(() => ['success', 5], hasty);
+      for (let n = 0; n < 5; n++) balancer.pick({ ...hasty, tried: new Set(['m1', 'm2']) });
+      expect(late.standing).toBe('in');
+      clock.ms += 20;
+      fail(members[1]!, 1, 'success', 5);
+      balancer.pick({ ...hasty, tried: new Set(['m1', 'm2']) });
+      expect(late.standing).toBe('out');
     });
 
     it('at its first time-out who gave no answer at all meanwhile, while others did', () => {
@@ -236,6 +277,19 @@ describe('Balancer', () => {
       expect(pauses[2]).toBeGreaterThanOrEqual(2_000);
       for (const pause of pauses.slice(-2)) expect(pause).toBeGreaterThanOrEqual(15_000);
       for (const pause of pauses) expect(pause).toBeLessThanOrEqual(30_000);
+    });
+
+    it('after short pauses again who was well for a minute', () => {
+      for (let n = 0; n < 6; n++) {
+        balancer.readmit(bad);
+        clock.ms += 30_000;
+        fail(bad, 5);
+      }
+      expect(scheduled.at(-1)!.pauseMs).toBeGreaterThan(10_000);
+      balancer.readmit(bad);
+      clock.ms += 61_000;
+      fail(bad, 5);
+      expect(scheduled.at(-1)!.pauseMs).toBeLessThanOrEqual(1_000);
     });
 
     it('who cannot be asked by one idempotent call, and no second one beside it', () => {

@@ -63,6 +63,13 @@ describe('Prober', () => {
     expect(member).toMatchObject({ standing: 'in', onProbation: true });
   });
 
+  it('does not have one tried who is back by the time of the report', async () => {
+    await clock.advance(1_000);
+    balancer.readmit(member);
+    reports[0]!('unknown');
+    expect(clock.pending).toBe(0);
+  });
+
   it('forgets who has left', () => {
     balancer.leave(member);
     expect(clock.pending).toBe(0);
