@@ -3,14 +3,14 @@ import { describe, expect, it } from 'vitest';
 import { Attempts } from './attempts.js';
 import { LinkFailure } from './transport.js';
 
-describe('how an attempt ended, for its instance', () => {
-  const outcomeOf = (error: unknown, reason?: unknown) => {
-    const controller = new AbortController();
-    const attempts = new Attempts({ signal: controller.signal }, systemClock, true, true);
-    if (reason !== undefined) controller.abort(reason);
-    return attempts.outcomeOf(error);
-  };
+const outcomeOf = (error: unknown, reason?: unknown) => {
+  const controller = new AbortController();
+  const attempts = new Attempts({ signal: controller.signal }, systemClock, true, true);
+  if (reason !== undefined) controller.abort(reason);
+  return attempts.outcomeOf(error);
+};
 
+describe('how an attempt ended, for its instance', () => {
   it.each([
     ['a lost connection', new LinkFailure('gone', 'maybe'), 'failure'],
     ['UNAVAILABLE', new ServiceError(Code.UNAVAILABLE, 'no'), 'failure'],

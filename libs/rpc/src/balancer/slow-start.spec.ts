@@ -3,6 +3,11 @@ import { beforeEach, describe, expect, it } from 'vitest';
 import { Member } from './member.js';
 import { SlowStart } from './slow-start.js';
 
+const gaps = (draws: readonly boolean[]) => {
+  const places = draws.flatMap((admitted, place) => (admitted ? [place] : []));
+  return places.slice(1).map((place, index) => place - places[index]!);
+};
+
 describe('SlowStart', () => {
   const now = 100_000;
   let slowStart: SlowStart;
@@ -36,10 +41,6 @@ describe('SlowStart', () => {
   });
 
   it('spreads the draws evenly, and begins elsewhere with each caller', () => {
-    const gaps = (draws: readonly boolean[]) => {
-      const places = draws.flatMap((admitted, place) => (admitted ? [place] : []));
-      return places.slice(1).map((place, index) => place - places[index]!);
-    };
     for (const gap of gaps(drawsOf(aged(1_000), 2))) expect(Math.abs(gap - 20)).toBeLessThanOrEqual(1);
     const firsts = [1, 2, 3, 4, 5, 6].map((seed) => drawsOf(aged(1_000, seed), 2).indexOf(true));
     expect(new Set(firsts).size).toBeGreaterThan(3);
