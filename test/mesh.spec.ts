@@ -168,6 +168,22 @@ describe('the two apps in one process', () => {
     expect(servedBy).toEqual(new Set(users.map(({ self }) => self.id)));
   });
 
+  it('tell their callers how much they bear', async () => {
+    const env = { DATABASE_URL: `file:${join(mesh.path, 'users.db')}`, WEIGHT: '3' };
+    const strong = await mesh.start(UserService, { name: 'user-service', rpc: [UserServiceDefinition], settings, env });
+    const seen = async () => {
+      const response = await fetch(`${gateway.admin}/mesh`);
+      const { targets } = (await response.json()) as {
+        targets: { peers: { id: string; weight: number }[] }[];
+      };
+      return targets.flatMap(({ peers }) => peers.map(({ id, weight }) => [id, weight]));
+    };
+    await eventually(async () => expect(await seen()).toContainEqual([strong.self.id, 3]));
+    expect(await seen()).toContainEqual([users[0]!.self.id, 1]);
+    await strong.stop();
+    await eventually(async () => expect(await seen()).toHaveLength(2));
+  });
+
   it('a replica that stops is called no more, and the rest go on', async () => {
     const [first, second] = users as [RunningService, RunningService];
     await first.stop();

@@ -8,6 +8,8 @@ export interface PeerState {
   readonly address: string;
   readonly id: string;
   readonly zone: string | undefined;
+  /** Share of the load relative to its siblings, 1 to 100. */
+  readonly weight: number;
   /** Its link's where that takes no calls; else ejected, probing (its probe is under way), warming (new or back: few calls at first) or ready. */
   readonly state: LinkState | 'ejected' | 'probing' | 'warming';
   /** Why, where that is not plain. */
@@ -35,6 +37,7 @@ export function peerStates(peers: readonly Peer[], balancer: Balancer<Peer>, clo
     address: peer.address,
     id: peer.instance.id,
     zone: peer.instance.zone,
+    weight: peer.weight,
     state: stateOf(peer, balancer),
     why: whyOf(peer, balancer),
     since: wall(peer.standing === 'in' ? peer.joinedAt : peer.standingSince),

@@ -26,6 +26,9 @@ export const serviceSettings = z.object({
       'Address that callers use, written to the registry; by default HOST, or this machine’s first address if HOST means all.',
     ),
   ZONE: z.string().max(64).optional().describe('Failure zone this process runs in, such as the data centre.'),
+  WEIGHT: wholeNumber(1, 100)
+    .prefault('1')
+    .describe('Share of the load relative to the siblings, 1 to 100, for callers that balance by weight.'),
   VERSION: z.string().max(64).optional().describe('Version of the app, shown in the registry.'),
   REGISTRY_URL: z
     .string()

@@ -209,6 +209,7 @@ function entryOf(
     protocol: ports.grpc === undefined ? 'http' : 'grpc',
     adminPort: ports.admin,
     ...(settings.ZONE !== undefined && { zone: settings.ZONE }),
+    ...(settings.WEIGHT !== 1 && { weight: settings.WEIGHT }),
     ...(settings.VERSION !== undefined && { version: settings.VERSION }),
   };
 }
