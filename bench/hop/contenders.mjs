@@ -13,17 +13,9 @@ const contenders = join(root, 'bench/contenders');
  * are told is all that they differ in here.
  */
 const plans = {
-  'stock Nest': (ports, replicas) => {
-    const [port, ...grpc] = ports;
-    return {
-      services: replicas.map((ID, i) => ({ script: 'nest/user-service.mjs', env: { ID, GRPC_PORT: grpc[i] } })),
-      gateway: {
-        script: 'nest/gateway.mjs',
-        env: { PORT: port, UPSTREAMS: replicas.map((_, i) => `127.0.0.1:${grpc[i]}`).join(',') },
-      },
-      cwd: contenders,
-    };
-  },
+  'stock Nest': nest('gateway'),
+  // With helmet, throttler, swagger, pino-http and terminus.
+  'equipped Nest': nest('equipped-gateway'),
   // No contender but the floor: what Fastify and grpc-js alone cost, which no framework on this transport can go below.
   'by hand': (ports, replicas) => {
     const [port, ...grpc] = ports;
@@ -65,6 +57,20 @@ const plans = {
     };
   },
 };
+
+function nest(gateway) {
+  return (ports, replicas) => {
+    const [port, ...grpc] = ports;
+    return {
+      services: replicas.map((ID, i) => ({ script: 'nest/user-service.mjs', env: { ID, GRPC_PORT: grpc[i] } })),
+      gateway: {
+        script: `nest/${gateway}.mjs`,
+        env: { PORT: port, UPSTREAMS: replicas.map((_, i) => `127.0.0.1:${grpc[i]}`).join(',') },
+      },
+      cwd: contenders,
+    };
+  };
+}
 
 export const contenderNames = Object.keys(plans);
 

@@ -1,48 +1,11 @@
 import 'reflect-metadata';
-import { Controller, Get, Inject, Module, Param } from '@nestjs/common';
+import { Module } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
-import { ClientsModule } from '@nestjs/microservices';
-import { map } from 'rxjs';
-import { decorate } from '../../hop/decorate.mjs';
-import { grpcOptions, ready } from './nest.mjs';
-
-const UPSTREAM = 'UPSTREAM';
-
-/** `GET /users/:name`, asked of the user service as Nest's own documentation shows it. */
-class UsersController {
-  constructor(client) {
-    this.client = client;
-  }
-
-  onModuleInit() {
-    this.users = this.client.getService('UserService');
-  }
-
-  getUser(name) {
-    return this.users
-      .getUser({ name })
-      .pipe(map(({ user, message, servedBy }) => ({ name: user.name, message, servedBy })));
-  }
-}
-Controller('users')(UsersController);
-Inject(UPSTREAM)(UsersController, undefined, 0);
-Param('name')(UsersController.prototype, 'getUser', 0);
-decorate(UsersController, 'getUser', Get(':name'));
-
-// One address as it stands in every example; several through grpc-js's own round robin, which a user has to ask for.
-const addresses = process.env.UPSTREAMS.split(',');
-const client =
-  addresses.length === 1
-    ? grpcOptions(addresses[0])
-    : grpcOptions(`ipv4:${addresses.join(',')}`, {
-        channelOptions: { 'grpc.service_config': JSON.stringify({ loadBalancingConfig: [{ round_robin: {} }] }) },
-      });
+import { ready } from './nest.mjs';
+import { upstream, UsersController } from './users.mjs';
 
 function AppModule() {}
-Module({
-  imports: [ClientsModule.register([{ name: UPSTREAM, ...client }])],
-  controllers: [UsersController],
-})(AppModule);
+Module({ imports: [upstream], controllers: [UsersController] })(AppModule);
 
 const app = await NestFactory.create(AppModule, { logger: ['warn', 'error'] });
 await app.listen(Number(process.env.PORT), '127.0.0.1');
