@@ -12,11 +12,12 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
   'libs/discovery': ['core'],
   'libs/rpc': ['core', 'discovery', 'proto'],
   'libs/resilience': ['core'],
-  'libs/service': ['config', 'core', 'discovery', 'proto', 'resilience', 'rpc'],
-  'libs/testing': ['config', 'core', 'discovery', 'proto', 'resilience', 'rpc', 'service'],
-  'apps/gateway': ['config', 'core', 'proto', 'resilience', 'rpc', 'service'],
-  'apps/user-service': ['config', 'core', 'proto', 'resilience', 'rpc', 'service'],
-  tools: ['config', 'core', 'gateway', 'rpc', 'service', 'user-service'],
+  'libs/telemetry': ['config', 'core', 'discovery', 'resilience', 'rpc'],
+  'libs/service': ['config', 'core', 'discovery', 'proto', 'resilience', 'rpc', 'telemetry'],
+  'libs/testing': ['config', 'core', 'discovery', 'proto', 'resilience', 'rpc', 'service', 'telemetry'],
+  'apps/gateway': ['config', 'core', 'proto', 'resilience', 'rpc', 'service', 'telemetry'],
+  'apps/user-service': ['config', 'core', 'proto', 'resilience', 'rpc', 'service', 'telemetry'],
+  tools: ['config', 'core', 'gateway', 'rpc', 'service', 'telemetry', 'user-service'],
 };
 
 interface SourceFile {

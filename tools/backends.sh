@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Brings the real registries that the tests run against into .backends/bin: consul, etcd, etcdctl; with `wrk` as an
-# argument, the load generator of the benchmarks too. Nothing is installed on the machine: packages are downloaded from
+# Brings the real backends that the tests run against into .backends/bin: consul, etcd, etcdctl, and prometheus with its
+# promtool; with `wrk` as an argument, the load generator of the benchmarks too. Nothing is installed on the machine: packages are downloaded from
 # the mirror that the machine's own apt sources name, and unpacked into the git-ignored folder.
 #
 #   npm run backends          what is already there is left alone; a second run does nothing
@@ -19,7 +19,7 @@ fail() {
   exit 1
 }
 
-wanted=(consul etcd etcdctl)
+wanted=(consul etcd etcdctl prometheus promtool)
 for argument in "$@"; do
   [[ "$argument" == wrk ]] || fail "\"$argument\" is not something this script can bring; the only extra is wrk."
   wanted+=(wrk)
@@ -77,10 +77,11 @@ echo "backends: fetching ${missing[*]} …"
 # An update that reaches only some of the sources may still have brought what is needed; the download tells.
 apt-get "${apt_options[@]}" -qq update >"$work/update.log" 2>&1 || true
 
-# Downloads the packages and unpacks them into the temporary tree; says which one failed.
+# Downloads the packages and unpacks them into the temporary tree, once each; says which one failed.
 unpack() {
   local package
   for package in "$@"; do
+    compgen -G "$work/debs/${package}_*.deb" >/dev/null && continue
     if ! (cd "$work/debs" && apt-get "${apt_options[@]}" -qq download "$package") >"$work/download.log" 2>&1; then
       sed 's/^/  /' "$work/update.log" "$work/download.log" >&2
       fail "apt could not download $package, so put ${missing[*]} on the PATH yourself."
@@ -108,6 +109,10 @@ for name in "${missing[@]}"; do
     etcdctl)
       unpack etcd-client
       place "$work/tree/usr/bin/etcdctl" etcdctl
+      ;;
+    prometheus | promtool)
+      unpack prometheus
+      place "$work/tree/usr/bin/$name" "$name"
       ;;
     wrk)
       # wrk needs a Lua library that few machines have; it comes along, found by a wrapper instead of the system's linker.

@@ -6,7 +6,12 @@ import type { Clock } from './clock.js';
 export interface TraceContext {
   readonly traceparent: string;
   readonly tracestate?: string;
+  /** Notes what was decided about the call on the span that this names; there only where this process records it. */
+  note?(event: string, facts?: TraceFacts): void;
 }
+
+/** What an event of a span says of itself: short words and numbers, and nothing that a request brought. */
+export type TraceFacts = Readonly<Record<string, string | number | boolean>>;
 
 export interface CallContextFields {
   /** When the caller stops waiting, on the process's monotonic clock (`Clock.now()`), in milliseconds. @default Infinity */

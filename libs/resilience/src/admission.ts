@@ -6,6 +6,7 @@ import {
   listenTo,
   RateLimited,
   type CancelListener,
+  type TraceContext,
 } from '@holdfast/core';
 import type { Bulkhead, Waiting } from './bulkhead.js';
 import { tooLate } from './deadline.js';
@@ -29,6 +30,8 @@ export abstract class Admission extends WheelEntry implements Waiting {
   /** The caller's. */
   readonly context = CallContext.current();
   readonly pipeline: Pipeline;
+  /** What its attempts carry. */
+  readonly trace: TraceContext | undefined;
   protected readonly deadline: number;
   /** True where the deadline is the caller's, and earlier than the policies' own. */
   protected readonly cutShort: boolean;
@@ -42,12 +45,15 @@ export abstract class Admission extends WheelEntry implements Waiting {
   #scope: AsyncResource | undefined = undefined;
   #departure: CancelListener | undefined = undefined;
 
-  constructor(pipeline: Pipeline, now: number) {
+  /** @param observed whether it is a call of its own to whoever watches, and not a part of others */
+  constructor(pipeline: Pipeline, now: number, observed: boolean) {
     super();
     const { timeout } = pipeline.spec;
     const callers = this.context === undefined ? Infinity : this.context.deadline;
     const own = timeout === undefined ? Infinity : now + timeout;
+    const trace = this.context?.trace;
     this.pipeline = pipeline;
+    this.trace = observed && pipeline.observer ? pipeline.observer.begin(trace) : trace;
     this.deadline = own < callers ? own : callers;
     this.cutShort = callers < own && own !== Infinity;
   }

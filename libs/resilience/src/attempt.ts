@@ -1,4 +1,4 @@
-import { CallContext, Cancellation, type CancelSignal } from '@holdfast/core';
+import { CallContext, Cancellation, type CancelSignal, type TraceContext } from '@holdfast/core';
 import type { Pass } from './breaker.js';
 import type { Bulkhead } from './bulkhead.js';
 import { isThenable } from './thenable.js';
@@ -7,6 +7,8 @@ import { isThenable } from './thenable.js';
 export interface AttemptOwner {
   /** The context of the caller. */
   readonly context: CallContext | undefined;
+  /** What attempts carry. */
+  readonly trace: TraceContext | undefined;
   /** Whether attempts see a context of their own: there is a deadline, or there may be more attempts than one. */
   readonly scoped: boolean;
   /** Whether it repeats attempts, so that no layer below does. */
@@ -48,7 +50,7 @@ export class Attempt extends CallContext {
     super({
       deadline,
       requestId: context?.requestId,
-      trace: context?.trace,
+      trace: owner.trace,
       hashKey: context?.hashKey,
       attempt: (context?.attempt ?? 0) + count,
       retriesOwned: owner.repeats || (context?.retriesOwned ?? false),

@@ -13,6 +13,8 @@ export type BreakerState = 'closed' | 'open' | 'halfOpen';
 export interface BreakerDeps {
   readonly clock: Clock;
   readonly random: Random;
+  /** Told of each change of the state, once it is made. @default nobody is */
+  readonly turned?: ((state: BreakerState) => void) | undefined;
 }
 
 /** What {@link Breaker.tryEnter} gives where it refuses. */
@@ -39,6 +41,7 @@ export class Breaker {
   readonly #spec: Live<BreakerSpec>;
   readonly #clock: Clock;
   readonly #random: Random;
+  readonly #turned: BreakerDeps['turned'];
   readonly #window = new BreakerWindow();
   /** Made when somebody looks at it or the breaker opens: a breaker that is well and not watched is small and quick. */
   #circuit: Circuit | undefined;
@@ -57,11 +60,12 @@ export class Breaker {
   #stretch = 1;
   #refusal: CircuitOpen | undefined;
 
-  constructor(name: string, spec: Live<BreakerSpec>, { clock, random }: BreakerDeps) {
+  constructor(name: string, spec: Live<BreakerSpec>, { clock, random, turned }: BreakerDeps) {
     this.name = name;
     this.#spec = spec;
     this.#clock = clock;
     this.#random = random;
+    this.#turned = turned;
   }
 
   /**
@@ -143,7 +147,7 @@ export class Breaker {
   }
 
   get #engine(): Circuit {
-    return (this.#circuit ??= new Circuit(this.name, new WindowStatus(() => this.#currentWindow())));
+    return (this.#circuit ??= new Circuit(this.name, new WindowStatus(() => this.#currentWindow()), this.#turned));
   }
 
   get #opened(): boolean {

@@ -17,13 +17,13 @@ export class Call extends Run implements Caller {
     resolve: (value: unknown) => void,
     reject: (error: unknown) => void,
   ) {
-    super(pipeline, fn, self, args, now);
+    super(pipeline, fn, self, args, now, true);
     this.resolve = resolve;
     this.reject = reject;
   }
 
   protected onAnswer(value: unknown): void {
-    this.pipeline.counters.ok++;
+    this.pipeline.ended('ok', this.trace);
     this.resolve(value);
   }
 

@@ -1,4 +1,4 @@
-import { CallContext } from '@holdfast/core';
+import { CallContext, type TraceContext } from '@holdfast/core';
 import { isCallersMistake } from './blame.js';
 import type { Outcome } from './outcome.js';
 import type { Pipeline } from './pipeline.js';
@@ -14,6 +14,8 @@ export type Fallback = string | ((...args: never[]) => unknown) | { readonly val
 export interface Caller {
   readonly pipeline: Pipeline;
   readonly context: CallContext | undefined;
+  /** What its observer gave it. */
+  readonly trace: TraceContext | undefined;
   readonly self: unknown;
   readonly args: readonly unknown[];
   /** Whether it has seen a part of the answer, so that another one comes too late. */
@@ -27,19 +29,21 @@ export interface Caller {
  * bounds it; what it throws, the caller gets, but the call is still counted as what it failed with.
  */
 export function endWithout(caller: Caller, error: unknown, outcome: Outcome): void {
-  const { counters, hooks } = caller.pipeline;
+  const { pipeline, trace } = caller;
+  const { hooks, observer } = pipeline;
   const { fallback, fallbackOn: covers = coversByDefault } = hooks;
   if (fallback === undefined || caller.shown) {
-    counters[outcome]++;
+    pipeline.ended(outcome, trace);
     caller.reject(error);
     return;
   }
   const refused = (reason: unknown) => {
-    counters[outcome]++;
+    pipeline.ended(outcome, trace);
     caller.reject(reason);
   };
   const answered = (value: unknown) => {
-    counters.fallback++;
+    observer?.decided('fell_back', trace, { instead_of: outcome });
+    pipeline.ended('fallback', trace);
     caller.resolve(value);
   };
   // In the caller's context: this may be the timer's, or that of another call.

@@ -1,4 +1,11 @@
-import { CallContext, Cancelled, DeadlineExceeded, listenTo, type CancelListener } from '@holdfast/core';
+import {
+  CallContext,
+  Cancelled,
+  DeadlineExceeded,
+  listenTo,
+  type CancelListener,
+  type TraceContext,
+} from '@holdfast/core';
 import { tooLate } from './deadline.js';
 import { endWithout, type Caller } from './fallback.js';
 import { cancellation } from './departure.js';
@@ -21,7 +28,8 @@ export class Flight extends Run {
    */
   static start(key: string, fn: Work, first: Passenger, now: number): void {
     const { context, pipeline, self, args } = first;
-    const { requestId, trace, hashKey, retriesOwned = false } = context ?? {};
+    const { requestId, hashKey, retriesOwned = false } = context ?? {};
+    const { trace } = first;
     CallContext.run(new CallContext({ requestId, trace, hashKey, retriesOwned }), () => {
       const flight = new Flight(pipeline, key, fn, self, args, now);
       pipeline.flights.set(key, flight);
@@ -31,7 +39,7 @@ export class Flight extends Run {
   }
 
   private constructor(pipeline: Pipeline, key: string, fn: Work, self: unknown, args: readonly unknown[], now: number) {
-    super(pipeline, fn, self, args, now);
+    super(pipeline, fn, self, args, now, false);
     this.#key = key;
   }
 
@@ -55,8 +63,10 @@ export class Flight extends Run {
     this.#land();
     const stale = this.pipeline.cache?.stale(this.#key, this.pipeline.clock.now());
     for (const passenger of this.#passengers) {
-      if (stale) passenger.answered(stale.value, 'fallback');
-      else passenger.failed(error, outcome);
+      if (stale) {
+        this.pipeline.observer?.decided('stale', passenger.trace);
+        passenger.answered(stale.value, 'fallback');
+      } else passenger.failed(error, outcome);
     }
   }
 
@@ -69,6 +79,7 @@ export class Flight extends Run {
 /** One caller of a shared run. It has a deadline and a signal of its own, and leaves by them without touching the others. */
 export class Passenger extends WheelEntry implements Caller {
   readonly context = CallContext.current();
+  readonly trace: TraceContext | undefined;
   readonly shown = false;
   flight: Flight | undefined = undefined;
   #departure: CancelListener | undefined = undefined;
@@ -81,6 +92,8 @@ export class Passenger extends WheelEntry implements Caller {
     readonly reject: (error: unknown) => void,
   ) {
     super();
+    const trace = this.context?.trace;
+    this.trace = pipeline.observer ? pipeline.observer.begin(trace) : trace;
   }
 
   /** Makes ready to wait; false where its time is over already. */
@@ -110,7 +123,7 @@ export class Passenger extends WheelEntry implements Caller {
 
   answered(value: unknown, outcome: 'ok' | 'fallback'): void {
     this.#unboard();
-    this.pipeline.counters[outcome]++;
+    this.pipeline.ended(outcome, this.trace);
     this.resolve(value);
   }
 

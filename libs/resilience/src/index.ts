@@ -3,6 +3,7 @@ export { Resilience, type ResilienceConfig, type RunOptions } from './resilience
 export { ResilienceModule } from './resilience.module.js';
 export { resilienceSpec, type ResilienceOptions, type ResilienceSpec } from './spec.js';
 export type { PipelineState } from './pipeline.js';
+export { decisions, type Decision, type ObservePolicies, type PolicyObserver } from './policy-observer.js';
 export { outcomes, type CallCounters, type Outcome } from './outcome.js';
 export type { Fallback } from './fallback.js';
 export type { Duration } from './duration.js';

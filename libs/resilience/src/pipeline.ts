@@ -1,11 +1,12 @@
-import { Cell, RetryBudget, type Clock, type Live, type Random } from '@holdfast/core';
+import { CallContext, Cell, RetryBudget, type Clock, type Live, type Random, type TraceContext } from '@holdfast/core';
 import { AnswerCache, type CacheSpec } from './cache.js';
 import { Breaker, type BreakerState } from './breaker.js';
 import type { BreakerSpec } from './breaker-spec.js';
 import { Bulkhead, type BulkheadSpec } from './bulkhead.js';
 import { Call } from './call.js';
 import { Flight, Passenger } from './flight.js';
-import { CallCounters, outcomeOf } from './outcome.js';
+import { CallCounters, outcomeOf, type Outcome } from './outcome.js';
+import type { Decision, PolicyObserver } from './policy-observer.js';
 import type { Work } from './run.js';
 import type { Hooks, ResilienceSpec } from './spec.js';
 import type { TimerWheel } from './timer-wheel.js';
@@ -17,7 +18,15 @@ export interface PipelineDeps {
   readonly wheel: TimerWheel;
   /** The retry budget of what the work calls, which names can share. */
   readonly budget: RetryBudget;
+  /** Watches the calls. @default nobody does */
+  readonly observer?: PolicyObserver | undefined;
 }
+
+/** What each change of a breaker's state is called. */
+const turns = { closed: 'closed', open: 'opened', halfOpen: 'probing' } as const satisfies Record<
+  BreakerState,
+  Decision
+>;
 
 /** What operators see of a name. What has no policy is not there. */
 export interface PipelineState {
@@ -67,6 +76,7 @@ export class Pipeline {
   readonly random: Random;
   readonly wheel: TimerWheel;
   readonly budget: RetryBudget;
+  readonly observer: PolicyObserver | undefined;
   readonly counters = new CallCounters();
   /** Shared runs that are under way, by key. */
   readonly flights = new Map<string, Flight>();
@@ -83,16 +93,20 @@ export class Pipeline {
   readonly #cache: Kept<CacheSpec, AnswerCache>;
   readonly #unsubscribe: () => void;
 
-  constructor(name: string, spec: Live<ResilienceSpec>, hooks: Hooks, { clock, random, wheel, budget }: PipelineDeps) {
+  constructor(name: string, spec: Live<ResilienceSpec>, hooks: Hooks, deps: PipelineDeps) {
+    const { clock, random, wheel, budget, observer } = deps;
     this.name = name;
     this.hooks = hooks;
     this.clock = clock;
     this.random = random;
     this.wheel = wheel;
     this.budget = budget;
+    this.observer = observer;
     this.#bucket = new Kept((part) => new TokenBucket(part, clock));
     this.#bulkhead = new Kept((part) => new Bulkhead(part));
-    this.#breaker = new Kept((part) => new Breaker(name, part, { clock, random }));
+    this.#breaker = new Kept(
+      (part) => new Breaker(name, part, { clock, random, turned: observer && ((state) => this.#turned(state)) }),
+    );
     this.#cache = new Kept((part) => new AnswerCache(part));
     this.#adopt(spec.value);
     this.#unsubscribe = spec.subscribe((changed) => this.#adopt(changed));
@@ -106,6 +120,12 @@ export class Pipeline {
     if (this.shares) this.#share(fn, new Passenger(this, self, args, resolvePromise, rejectPromise), now);
     else new Call(this, fn, self, args, now, resolvePromise, rejectPromise).begin(now);
     return promise;
+  }
+
+  /** Counts a call that ended. `trace` is what its observer gave it. */
+  ended(outcome: Outcome, trace: TraceContext | undefined): void {
+    this.counters[outcome]++;
+    this.observer?.end(outcome, trace);
   }
 
   /** Takes back the count of a call that ended well, where it turned out to be none. */
@@ -143,12 +163,19 @@ export class Pipeline {
       return;
     }
     const kept = this.cache?.fresh(key, now);
-    if (kept) passenger.answered(kept.value, 'ok');
-    else if (passenger.board(now)) {
+    if (kept) {
+      this.observer?.decided('cached', passenger.trace);
+      passenger.answered(kept.value, 'ok');
+    } else if (passenger.board(now)) {
       const flight = this.flights.get(key);
       if (flight) flight.take(passenger);
       else Flight.start(key, fn, passenger, now);
     }
+  }
+
+  /** The breaker has changed, most often by what the call has met that runs now. */
+  #turned(state: BreakerState): void {
+    this.observer?.decided(turns[state], CallContext.current()?.trace);
   }
 
   #adopt(spec: ResilienceSpec): void {

@@ -1,5 +1,6 @@
 import { Cell, RetryBudget, StartupError, systemClock, type Clock, type Live, type Random } from '@holdfast/core';
 import { Pipeline, type PipelineState } from './pipeline.js';
+import type { ObservePolicies } from './policy-observer.js';
 import { readOptions, type Hooks, type ResilienceOptions, type ResilienceSpec } from './spec.js';
 import { TimerWheel } from './timer-wheel.js';
 
@@ -10,6 +11,8 @@ export interface ResilienceConfig {
   readonly random?: Random;
   /** The live numbers of a name, from what its options say. @default these, for good */
   readonly specOf?: (name: string, defaults: ResilienceSpec) => Live<ResilienceSpec>;
+  /** Watches the calls. @default nobody does */
+  readonly observe?: ObservePolicies;
 }
 
 /** What `run` takes: there is no class, so the fallback is a function or a value. */
@@ -41,15 +44,17 @@ export class Resilience {
   readonly #clock: Clock;
   readonly #random: Random;
   readonly #specOf: NonNullable<ResilienceConfig['specOf']>;
+  readonly #observe: ObservePolicies | undefined;
   readonly #wheel: TimerWheel;
   readonly #named = new Map<string, Named>();
   readonly #budgets = new Map<string, RetryBudget>();
   readonly #byIndex: (Pipeline | undefined)[] = [];
 
-  constructor({ clock = systemClock, random = Math.random, specOf }: ResilienceConfig = {}) {
+  constructor({ clock = systemClock, random = Math.random, specOf, observe }: ResilienceConfig = {}) {
     this.#clock = clock;
     this.#random = random;
     this.#specOf = specOf ?? ((_name, defaults) => new Cell(defaults));
+    this.#observe = observe;
     this.#wheel = new TimerWheel(clock);
   }
 
@@ -119,6 +124,7 @@ export class Resilience {
       random: this.#random,
       wheel: this.#wheel,
       budget: this.#budgetOf(spec.target ?? name),
+      observer: this.#observe?.(name),
     });
     this.#named.set(name, { pipeline, subject, spec, hooks, seen: new WeakSet([options]) });
     return pipeline;

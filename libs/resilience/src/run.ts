@@ -41,14 +41,15 @@ export abstract class Run extends Admission implements AttemptOwner {
   #failure: Failure | undefined = undefined;
   #tried: Set<string> | undefined = undefined;
 
-  constructor(pipeline: Pipeline, fn: Work, self: unknown, args: readonly unknown[], now: number) {
-    super(pipeline, now);
+  constructor(pipeline: Pipeline, fn: Work, self: unknown, args: readonly unknown[], now: number, observed: boolean) {
+    super(pipeline, now, observed);
     const { attemptTimeout, hedge, retry } = pipeline.spec;
     this.fn = fn;
     this.self = self;
     this.args = args;
     this.repeats = (retry !== undefined || hedge !== undefined) && !this.context?.retriesOwned;
-    this.scoped = this.repeats || this.deadline !== Infinity || attemptTimeout !== undefined;
+    const traced = this.trace !== this.context?.trace;
+    this.scoped = this.repeats || this.deadline !== Infinity || attemptTimeout !== undefined || traced;
   }
 
   /** Exactly one of these two is called, once. */
@@ -130,6 +131,7 @@ export abstract class Run extends Admission implements AttemptOwner {
   }
 
   protected refuse(error: unknown, outcome: Outcome): void {
+    if (outcome !== 'timeout') this.pipeline.observer?.decided('refused', this.trace, { by: outcome });
     // What an attempt has met says more than that there is no room for another.
     if (this.#failure) this.fail(exhausted(this.#failure.error), this.#failure.outcome);
     else this.fail(error, outcome);
@@ -152,12 +154,14 @@ export abstract class Run extends Admission implements AttemptOwner {
       return;
     }
     const pass = breaker === undefined ? ANY_PASS : breaker.tryEnter(spec.attemptTimeout, now);
+    this.pipeline.observer?.decided('hedged', this.trace);
     this.#hedge = this.#newAttempt(now, pass, bulkhead);
     this.#hedge.start();
   }
 
   #timeOut(attempt: Attempt, now: number): void {
     const error = tooLate(this.pipeline.name);
+    this.pipeline.observer?.decided('attempt_timed_out', this.trace);
     this.#report(attempt, error, false, now);
     this.#forget(attempt);
     attempt.giveUp(error);
@@ -169,12 +173,17 @@ export abstract class Run extends Admission implements AttemptOwner {
     this.#failure = failure;
     if (this.#attempt) return this.#armAttempts();
     if (!this.repeats || !failure.retryable || now >= this.deadline) return this.fail(failure.error, failure.outcome);
-    const { budget, random, spec } = this.pipeline;
+    const { budget, observer, random, spec } = this.pipeline;
     const { retry } = spec;
     const again = now + (retry ? retryDelay(failure.error, this.#count, retry, random) : 0);
     const allowed = this.#count < (retry ? retry.attempts : HEDGED_ATTEMPTS) && again < this.deadline;
-    if (allowed && budget.withdraw()) this.wait('pause', again, scoped);
-    else this.fail(exhausted(failure.error), failure.outcome);
+    if (allowed && budget.withdraw()) {
+      observer?.decided('retried', this.trace, { attempt: this.#count, after_ms: Math.round(again - now) });
+      this.wait('pause', again, scoped);
+    } else {
+      if (allowed) observer?.decided('budget_spent', this.trace);
+      this.fail(exhausted(failure.error), failure.outcome);
+    }
   }
 
   /** Tells the breaker how an attempt failed. */

@@ -7,9 +7,11 @@ import {
   ServiceError,
   type CancelSignal,
   type Clock,
+  type TraceContext,
 } from '@holdfast/core';
 import type { PickCall } from './balancer/pick-call.js';
 import type { Outcome } from './balancer/outcome.js';
+import type { RpcClientObserver } from './rpc-observer.js';
 import { LinkFailure, type Metadata, type OutgoingCall } from './transport.js';
 
 /** What the caller of one method may say. */
@@ -35,22 +37,32 @@ export class Attempts {
   readonly signal: CancelSignal | undefined;
   readonly retriesOwned: boolean;
   readonly idempotent: boolean;
+  readonly startedAt: number;
   tried: Set<string> | undefined;
   count = 0;
   readonly #options: CallOptions;
   readonly #context: CallContext | undefined;
   readonly #clock: Clock;
   readonly #bounded: boolean;
+  readonly #observer: RpcClientObserver | undefined;
 
   /** @param bounded whether silence until the deadline is the instance's fault: not for streams */
-  constructor(options: CallOptions, clock: Clock, idempotent: boolean, bounded: boolean) {
+  constructor(
+    options: CallOptions,
+    clock: Clock,
+    idempotent: boolean,
+    bounded: boolean,
+    observer: RpcClientObserver | undefined,
+  ) {
     const context = CallContext.current();
     this.#options = options;
     this.#context = context;
     this.#clock = clock;
     this.#bounded = bounded;
+    this.#observer = observer;
     this.idempotent = idempotent;
-    const own = options.timeoutMs === undefined ? Infinity : clock.now() + options.timeoutMs;
+    this.startedAt = clock.now();
+    const own = options.timeoutMs === undefined ? Infinity : this.startedAt + options.timeoutMs;
     this.deadline = Math.min(own, context?.deadline ?? Infinity);
     this.signal = joined(options.signal, context?.cancellation);
     this.retriesOwned = context?.retriesOwned ?? false;
@@ -69,10 +81,32 @@ export class Attempts {
     };
   }
 
-  /** Notes where the next attempt goes. */
-  to(address: string): void {
+  /** Notes where the next attempt goes, and gives back the trace that it carries. */
+  to(address: string): TraceContext | undefined {
     this.count++;
     (this.tried ??= new Set()).add(address);
+    return this.#observer ? this.#observer.begin(this.trace, address) : this.trace;
+  }
+
+  /** An attempt ended. */
+  ended(code: Code, durationMs: number, trace: TraceContext | undefined): void {
+    this.#observer?.end(code, durationMs, trace);
+  }
+
+  /** The call ended. */
+  over(code: Code): void {
+    this.#observer?.called(code, this.#clock.now() - this.startedAt, this.trace);
+  }
+
+  /** The call ended with `error`, which it gives back to be thrown. */
+  failed(error: unknown): unknown {
+    this.over(codeOfFailure(error));
+    return error;
+  }
+
+  /** It goes to another peer after `error`. */
+  moves(error: LinkFailure): void {
+    this.trace?.note?.('moved', { processed: error.processed, attempt: this.count });
   }
 
   /** How an attempt that ended with `error` now ended, for its instance. */
@@ -86,10 +120,16 @@ export class Attempts {
     return codeFacts[error.code].blame === 'server' ? 'failure' : 'mistake';
   }
 
-  call(): OutgoingCall {
+  /** What the call is a part of. */
+  get trace(): TraceContext | undefined {
+    return this.#context?.trace;
+  }
+
+  /** @param trace what the attempt carries */
+  call(trace: TraceContext | undefined): OutgoingCall {
     const { onHeader, onTrailer } = this.#options;
     return {
-      metadata: this.#metadata(),
+      metadata: this.#metadata(trace),
       deadline: this.deadline,
       ...(this.signal && { signal: this.signal }),
       ...(onHeader && { onHeader }),
@@ -97,19 +137,24 @@ export class Attempts {
     };
   }
 
-  #metadata(): Metadata {
+  #metadata(trace: TraceContext | undefined): Metadata {
     const metadata: Record<string, string | Uint8Array> = { ...this.#options.metadata };
     const context = this.#context;
     if (context?.requestId) metadata['x-request-id'] = context.requestId;
-    if (context?.trace) {
-      metadata['traceparent'] = context.trace.traceparent;
-      if (context.trace.tracestate) metadata['tracestate'] = context.trace.tracestate;
+    if (trace) {
+      metadata['traceparent'] = trace.traceparent;
+      if (trace.tracestate) metadata['tracestate'] = trace.tracestate;
     }
     const earlier = (context?.attempt ?? 0) + this.count - 1;
     // gRFC A6's header, so that a server can tell a retry from a first attempt.
     if (earlier > 0) metadata['grpc-previous-rpc-attempts'] = String(earlier);
     return metadata;
   }
+}
+
+/** The code of whatever an attempt was thrown. */
+export function codeOfFailure(error: unknown): Code {
+  return error instanceof ServiceError ? error.code : Code.UNKNOWN;
 }
 
 function joined(a: AbortSignal | undefined, b: CancelSignal | undefined): CancelSignal | undefined {

@@ -5,6 +5,7 @@ export { RpcTargets, type RpcTargetsOptions } from './rpc-targets.js';
 export { balancerNames, defaultBalancer, type BalancerName } from './balancer/picker.js';
 export { defaultMaxPeers } from './target.js';
 export type { PeerState } from './peer-state.js';
+export type { ObserveRpcClient, ObserveRpcServer, RpcClientObserver } from './rpc-observer.js';
 export { RpcErrorFilter } from './server/rpc-error-filter.js';
 export type { RpcServer, RpcServerOptions } from './server/rpc-server.js';
 export { GrpcJsServer } from './grpc-js/grpc-js-server.js';

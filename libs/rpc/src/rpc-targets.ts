@@ -3,6 +3,7 @@ import type { Discovery } from '@holdfast/discovery';
 import { rpcClient, type RpcClient, type RpcClientOptions } from './client.js';
 import type { ServiceDefinition } from './method.js';
 import { defaultBalancer, type BalancerName } from './balancer/picker.js';
+import type { ObserveRpcClient } from './rpc-observer.js';
 import { Target } from './target.js';
 import type { Transport } from './transport.js';
 
@@ -13,6 +14,8 @@ export interface RpcTargetsOptions {
   readonly zone?: string | undefined;
   /** How many instances of a target it connects to at most; of a larger fleet, each process uses a part. @default 100 */
   readonly maxPeersOf?: (target: string) => Live<number>;
+  /** Watches the calls. @default nobody does */
+  readonly observe?: ObserveRpcClient;
   /** @default the system's */
   readonly clock?: Clock;
   /** @default Math.random */
@@ -47,6 +50,7 @@ export class RpcTargets {
         random,
         zone: this.options.zone,
         maxPeers: maxPeersOf?.(name),
+        observe: this.options.observe,
       });
       this.#targets.set(name, target);
     }

@@ -1,5 +1,6 @@
 import {
   abortAfter,
+  Code,
   DeadlineExceeded,
   NoInstances,
   RetryBudget,
@@ -7,10 +8,11 @@ import {
   type Clock,
   type Live,
   type Random,
+  type TraceContext,
   type Unsubscribe,
 } from '@holdfast/core';
 import type { ServiceView } from '@holdfast/discovery';
-import { Attempts, type Attempt, type CallOptions } from './attempts.js';
+import { Attempts, codeOfFailure, type Attempt, type CallOptions } from './attempts.js';
 import { Balancer } from './balancer/balancer.js';
 import type { Outcome } from './balancer/outcome.js';
 import type { BalancerName } from './balancer/picker.js';
@@ -21,6 +23,7 @@ import type { Peer } from './peer.js';
 import { PeerSet } from './peer-set.js';
 import { peerStates, type PeerState } from './peer-state.js';
 import { Prober } from './balancer/prober.js';
+import type { ObserveRpcClient, RpcClientObserver } from './rpc-observer.js';
 import { Subset } from './subset.js';
 import { cancelledBy, LinkFailure, type Transport } from './transport.js';
 
@@ -34,12 +37,16 @@ export interface TargetDeps {
   readonly zone?: string | undefined;
   /** How many instances it connects to at most; of a larger fleet, each process uses a part. `consistent_hash` needs all. @default 100 */
   readonly maxPeers?: Live<number> | undefined;
+  /** Watches the calls. @default nobody does */
+  readonly observe?: ObserveRpcClient | undefined;
 }
 
 /** Where one attempt went, until it ends. */
 interface Sent {
   readonly peer: Peer;
   readonly attempt: Attempt;
+  /** What it carries. */
+  readonly trace: TraceContext | undefined;
 }
 
 export const defaultMaxPeers = 100;
@@ -61,6 +68,7 @@ export class Target {
   readonly #peers: PeerSet;
   readonly #budget: RetryBudget;
   readonly #subset: Subset;
+  readonly #observers = new Map<object, RpcClientObserver>();
   readonly #subscriptions: readonly Unsubscribe[];
 
   constructor(name: string, deps: TargetDeps) {
@@ -101,22 +109,33 @@ export class Target {
     return this.#balancer.panic;
   }
 
+  /** How often a peer was ejected. */
+  get ejections(): number {
+    return this.#balancer.ejections;
+  }
+
+  /** How many failovers the budget would grant now. */
+  get retryBudget(): number {
+    return this.#budget.balance;
+  }
+
   /** How each peer stands, for operators. */
   states(): readonly PeerState[] {
     return peerStates(this.peers, this.#balancer, this.#deps.clock);
   }
 
   async unary<Q, S>(method: RpcMethod<Q, S>, request: Q, options: CallOptions): Promise<S> {
-    const attempts = this.#begin(options, method.idempotent, true);
+    const attempts = this.#begin(method, options, method.idempotent, true);
     for (;;) {
       const sent = this.#pick(attempts) ?? (await this.#pickSoon(attempts));
       try {
-        const answer = await sent.peer.link.unary(method, request, attempts.call());
-        this.#end(sent, 'success');
+        const answer = await sent.peer.link.unary(method, request, attempts.call(sent.trace));
+        this.#end(attempts, sent, 'success', Code.OK);
+        attempts.over(Code.OK);
         return answer;
       } catch (error) {
-        this.#end(sent, attempts.outcomeOf(error));
-        if (!this.#mayGoElsewhere(error, attempts)) throw error;
+        this.#end(attempts, sent, attempts.outcomeOf(error), codeOfFailure(error));
+        if (!this.#mayGoElsewhere(error, attempts)) throw attempts.failed(error);
       }
     }
   }
@@ -126,25 +145,31 @@ export class Target {
     requests: AsyncIterable<Q> | Iterable<Q>,
     options: CallOptions,
   ): AsyncIterable<S> {
-    const attempts = this.#begin(options, method.idempotent && !method.requestStream, false);
+    const attempts = this.#begin(method, options, method.idempotent && !method.requestStream, false);
     for (;;) {
       const sent = this.#pick(attempts) ?? (await this.#pickSoon(attempts));
       let answered = false;
       // What a consumer that leaves early leaves behind.
       let outcome: Outcome = 'ignored';
+      let code: Code = Code.CANCELLED;
+      let moves = false;
       try {
-        for await (const response of sent.peer.link.stream(method, requests, attempts.call())) {
+        for await (const response of sent.peer.link.stream(method, requests, attempts.call(sent.trace))) {
           answered = true;
           yield response;
         }
         outcome = 'success';
+        code = Code.OK;
         return;
       } catch (error) {
         outcome = attempts.outcomeOf(error);
+        code = codeOfFailure(error);
         // Requests that were pulled cannot be pulled again, and a consumer must not see the start twice.
-        if (answered || method.requestStream || !this.#mayGoElsewhere(error, attempts)) throw error;
+        moves = !answered && !method.requestStream && this.#mayGoElsewhere(error, attempts);
+        if (!moves) throw error;
       } finally {
-        this.#end(sent, outcome);
+        this.#end(attempts, sent, outcome, code);
+        if (!moves) attempts.over(code);
       }
     }
   }
@@ -162,22 +187,36 @@ export class Target {
     this.#peers.update(this.#subset.of(view.instances.value, limit));
   }
 
-  #begin(options: CallOptions, idempotent: boolean, bounded: boolean): Attempts {
+  #begin(
+    method: Pick<RpcMethod<unknown, unknown>, 'path'>,
+    options: CallOptions,
+    idempotent: boolean,
+    bounded: boolean,
+  ): Attempts {
     this.#budget.deposit();
-    return new Attempts(options, this.#deps.clock, idempotent, bounded);
+    return new Attempts(options, this.#deps.clock, idempotent, bounded, this.#observerOf(method));
+  }
+
+  #observerOf(method: Pick<RpcMethod<unknown, unknown>, 'path'>): RpcClientObserver | undefined {
+    const { observe } = this.#deps;
+    if (!observe) return undefined;
+    let observer = this.#observers.get(method);
+    if (!observer) this.#observers.set(method, (observer = observe(method.path, this.name)));
+    return observer;
   }
 
   #pick(attempts: Attempts): Sent | undefined {
     const attempt = attempts.next();
     const peer = this.#balancer.pick(attempt, attempt.startedAt);
     if (!peer) return undefined;
-    attempts.to(peer.address);
-    return { peer, attempt };
+    return { peer, attempt, trace: attempts.to(peer.address) };
   }
 
-  #end({ peer, attempt }: Sent, outcome: Outcome): void {
+  #end(attempts: Attempts, { peer, attempt, trace }: Sent, outcome: Outcome, code: Code): void {
     const now = this.#deps.clock.now();
-    this.#balancer.done(peer, outcome, now - attempt.startedAt, attempt, now);
+    const durationMs = now - attempt.startedAt;
+    this.#balancer.done(peer, outcome, durationMs, attempt, now);
+    attempts.ended(code, durationMs, trace);
   }
 
   /** Waits for a peer while one may come: the first view is awaited, or a connection is being made. */
@@ -188,10 +227,12 @@ export class Target {
       using wait = abortAfter(clock, budgetMs, 'no peer became ready', attempts.signal);
       await until(this.connected, (count) => count > 0, wait.signal).catch(() => undefined);
     }
-    if (attempts.signal?.aborted) throw cancelledBy(attempts.signal);
-    if (attempts.deadline <= clock.now()) throw new DeadlineExceeded(`No answer from ${this.name} in time.`);
+    if (attempts.signal?.aborted) throw attempts.failed(cancelledBy(attempts.signal));
+    if (attempts.deadline <= clock.now()) {
+      throw attempts.failed(new DeadlineExceeded(`No answer from ${this.name} in time.`));
+    }
     const sent = this.#pick(attempts);
-    if (!sent) throw new NoInstances(this.name);
+    if (!sent) throw attempts.failed(new NoInstances(this.name));
     return sent;
   }
 
@@ -199,6 +240,9 @@ export class Target {
     if (!(error instanceof LinkFailure)) return false;
     // An outer layer that retries decides about calls that may have been acted on; moving one that was not is no retry.
     if (error.processed === 'maybe' && (!attempts.idempotent || attempts.retriesOwned)) return false;
-    return attempts.count < MAX_ATTEMPTS && attempts.deadline > this.#deps.clock.now() && this.#budget.withdraw();
+    if (attempts.count >= MAX_ATTEMPTS || attempts.deadline <= this.#deps.clock.now()) return false;
+    if (!this.#budget.withdraw()) return false;
+    attempts.moves(error);
+    return true;
   }
 }

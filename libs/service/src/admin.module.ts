@@ -11,7 +11,9 @@ import type { Clock } from '@holdfast/core';
 import type { Discovery } from '@holdfast/discovery';
 import type { Resilience } from '@holdfast/resilience';
 import type { RpcTargets } from '@holdfast/rpc';
+import { Telemetry } from '@holdfast/telemetry';
 import type { Lifecycle } from './lifecycle.js';
+import { MetricsController } from './metrics.controller.js';
 import type { Self } from './self.js';
 
 /** What the admin port shows. */
@@ -23,6 +25,7 @@ export interface AdminSubject {
   readonly targets: RpcTargets;
   readonly clock: Clock;
   readonly resilience: Resilience;
+  readonly telemetry: Telemetry;
 }
 
 /** How many reasons readiness gives; `/mesh` has them all. */
@@ -102,8 +105,11 @@ export class AdminModule {
     return {
       module: AdminModule,
       imports: [TerminusModule.forRoot({ logger: false })],
-      controllers: [HealthController, MeshController],
-      providers: [{ provide: SUBJECT, useValue: subject }],
+      controllers: [HealthController, MeshController, MetricsController],
+      providers: [
+        { provide: SUBJECT, useValue: subject },
+        { provide: Telemetry, useValue: subject.telemetry },
+      ],
     };
   }
 }

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import type { Server } from 'node:http';
 import {
   CallContext,
@@ -9,7 +10,9 @@ import {
   type TraceContext,
 } from '@holdfast/core';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
+import type { Telemetry } from '@holdfast/telemetry';
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { watchRequest } from './http-watch.js';
 import type { Lifecycle } from './lifecycle.js';
 import { sendProblem } from './problem-filter.js';
 
@@ -23,7 +26,7 @@ const TRACEPARENT = /^[\da-f]{2}-[\da-f]{32}-[\da-f]{16}-[\da-f]{2}$/;
  * Fastify as the edge of a process that is replaced under load: every request runs in a {@link CallContext}, and while
  * the process drains, each request's answer asks its client to connect anew, so that no connection closes under one.
  */
-export function httpEdge(lifecycle: Lifecycle, clock: Clock): FastifyAdapter {
+export function httpEdge(lifecycle: Lifecycle, clock: Clock, telemetry: Telemetry): FastifyAdapter {
   const adapter = new FastifyAdapter({
     bodyLimit: MAX_BODY_BYTES,
     // A request that was accepted is answered, even while closing.
@@ -31,26 +34,35 @@ export function httpEdge(lifecycle: Lifecycle, clock: Clock): FastifyAdapter {
     forceCloseConnections: false,
     routerOptions: { maxParamLength: 1_024 },
     // What Fastify refuses before any route is found: a malformed or overlong URL.
-    frameworkErrors: (error: FastifyError, _request: FastifyRequest, reply: FastifyReply) => sendProblem(error, reply),
+    frameworkErrors: (error: FastifyError, request: FastifyRequest, reply: FastifyReply) => {
+      watchRequest(request, reply, telemetry, clock);
+      sendProblem(error, reply);
+    },
   });
   const fastify = adapter.getInstance<FastifyInstance>();
+  fastify.decorateRequest('callContext', null);
+  fastify.addHook('onRequest', (request, reply, done) => {
+    request.callContext = contextOf(request, reply, clock, telemetry);
+    watchRequest(request, reply, telemetry, clock);
+    done();
+  });
   // As late as possible, and by a callback: what follows runs inside of `run`, and a parsed body would have lost it.
   fastify.addHook('preHandler', (request, reply, done) => {
     if (lifecycle.phase.value === 'draining') reply.header('connection', 'close');
-    CallContext.run(contextOf(request, reply, clock), done);
+    CallContext.run(request.callContext!, done);
   });
   return adapter;
 }
 
-function contextOf(request: FastifyRequest, reply: FastifyReply, clock: Clock): CallContext {
+function contextOf(request: FastifyRequest, reply: FastifyReply, clock: Clock, telemetry: Telemetry): CallContext {
   const { headers } = request;
   const id = headers['x-request-id'];
   const timeout = timeoutOf(headers['x-request-timeout']);
   return new CallContext({
     ...(timeout !== undefined && { deadline: clock.now() + timeout }),
     signal: () => cancellationOf(reply, timeout, clock),
-    requestId: typeof id === 'string' && REQUEST_ID.test(id) ? id : undefined,
-    trace: traceOf(headers),
+    requestId: typeof id === 'string' && REQUEST_ID.test(id) ? id : randomUUID(),
+    trace: telemetry.route(request.method, request.routeOptions.url).begin(traceOf(headers)),
   });
 }
 

@@ -1,35 +1,13 @@
-import { ConsoleLogger, Logger, type DynamicModule, type Type } from '@nestjs/common';
+import { Logger, type DynamicModule, type Type } from '@nestjs/common';
 import { StartupError } from '@holdfast/core';
-import { levelsFrom } from './log-level.js';
+import { ServiceLogger } from '@holdfast/telemetry';
+import { selfOf } from './self.js';
 import { serviceSettings } from './service-settings.js';
 import { readSettings } from './settings.js';
 import { startService, type RunningService, type ServiceOptions } from './start-service.js';
 
 /** How long after the drain's bound the process may still take to close what is left, in milliseconds. */
 const CLOSING_MS = 3_000;
-
-/** What Nest says while it puts an app together: of interest to who debugs that, and noise to everybody else. */
-const ASSEMBLY = new Set([
-  'InstanceLoader',
-  'NestApplication',
-  'NestFactory',
-  'NestMicroservice',
-  'RouterExplorer',
-  'RoutesResolver',
-]);
-
-class ServiceLogger extends ConsoleLogger {
-  override log(message: unknown, ...rest: unknown[]): void {
-    const context = rest.at(-1);
-    if (typeof context === 'string' && ASSEMBLY.has(context)) this.debug(message, ...rest);
-    else super.log(message, ...rest);
-  }
-
-  override error(message: unknown, ...rest: unknown[]): void {
-    // Nest logs what a provider throws at the start and throws it on; it is told once, below, in a sentence.
-    if (rest.at(-1) !== 'ExceptionHandler') super.error(message, ...rest);
-  }
-}
 
 /**
  * The whole of an app's `main.ts`: runs the service until SIGTERM or SIGINT, or until the process that started it is gone,
@@ -41,12 +19,12 @@ export async function runService(app: Type | DynamicModule, options: ServiceOpti
   try {
     const settings = readSettings(serviceSettings, options.env ?? process.env);
     drainMs = settings.DRAIN_MS;
-    const logLevels = levelsFrom(settings.LOG_LEVEL);
-    const logger = new ServiceLogger({ prefix: options.name, logLevels, json: !process.stdout.isTTY });
+    const self = selfOf(options.name, settings);
+    const logger = new ServiceLogger(self, { level: settings.LOG_LEVEL });
     Logger.overrideLogger(logger);
-    service = await startService(app, options);
-    logger.setLogLevels(levelsFrom(service.logLevel.value));
-    service.logLevel.subscribe((level) => logger.setLogLevels(levelsFrom(level)));
+    service = await startService(app, { ...options, self });
+    logger.setLevel(service.logLevel.value);
+    service.logLevel.subscribe((level) => logger.setLevel(level));
   } catch (error) {
     console.error(error instanceof StartupError ? `${options.name}: ${error.message}` : error);
     process.exit(1);

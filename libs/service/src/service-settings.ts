@@ -58,6 +58,24 @@ export const serviceSettings = z.object({
   LOG_LEVEL: logLevel
     .default('log')
     .describe(`${logLevel.description} log.level in the configuration store overrules it.`),
+  OTEL_EXPORTER_OTLP_ENDPOINT: z
+    .string()
+    .optional()
+    .describe(
+      'Base URL of a collector for traces, over OTLP/HTTP, such as http://127.0.0.1:4318; without it nothing is traced.',
+    ),
+  OTEL_EXPORTER_OTLP_HEADERS: z
+    .string()
+    .optional()
+    .describe('Headers for that collector: key=value pairs with commas between them. A secret: it is never logged.'),
+  OTEL_TRACES_SAMPLER_ARG: z.coerce
+    .number('must be a number from 0 to 1')
+    .min(0, 'must be a number from 0 to 1')
+    .max(1, 'must be a number from 0 to 1')
+    .prefault('1')
+    .describe(
+      'Share of the traces begun here that is kept, 0 to 1; what a caller has begun is kept if the caller keeps it.',
+    ),
   NODE_ENV: z.string().default('development').describe('With production, gRPC reflection is off.'),
 });
 

@@ -5,6 +5,7 @@ import { LiveConfigModule, type Config } from '@holdfast/config';
 import { Discovery } from '@holdfast/discovery';
 import { ResilienceModule, type Resilience } from '@holdfast/resilience';
 import { RpcErrorFilter, RpcTargets } from '@holdfast/rpc';
+import { Telemetry } from '@holdfast/telemetry';
 import type { z } from 'zod';
 import { ProblemFilter } from './problem-filter.js';
 import { SELF, type Self } from './self.js';
@@ -29,6 +30,7 @@ export interface ServiceModuleOptions {
   readonly discovery: Discovery;
   readonly targets: RpcTargets;
   readonly resilience: Resilience;
+  readonly telemetry: Telemetry;
   readonly settings: ReadonlyMap<SettingsSchema, z.infer<SettingsSchema>>;
 }
 
@@ -41,6 +43,7 @@ export class ServiceModule {
       { provide: SELF, useValue: options.self },
       { provide: Discovery, useValue: options.discovery },
       { provide: RpcTargets, useValue: options.targets },
+      { provide: Telemetry, useValue: options.telemetry },
       ...[...options.settings].map(([schema, values]) => ({ provide: settingsToken(schema), useValue: values })),
     ];
     // Told of an error, callers over gRPC get a status with details, and those over HTTP problem+json.

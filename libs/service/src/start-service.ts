@@ -16,11 +16,12 @@ import {
   type RpcServer,
   type ServiceDefinition,
 } from '@holdfast/rpc';
+import { Telemetry } from '@holdfast/telemetry';
 import { AdminModule } from './admin.module.js';
 import { closeHttp, httpEdge, listen } from './http-edge.js';
 import { balancer, balancerKey, LOG_LEVEL_KEY, maxPeers, maxPeersKey, resilienceKey } from './config-demands.js';
 import { Lifecycle } from './lifecycle.js';
-import { logLevel, type LeastLevel } from './log-level.js';
+import { levelsFrom, logLevel, type LeastLevel } from './log-level.js';
 import { selfOf, type Self } from './self.js';
 import { ServiceModule } from './service.module.js';
 import { serviceSettings, type ServiceSettings } from './service-settings.js';
@@ -35,6 +36,8 @@ export interface ServiceOptions {
   readonly http?: boolean;
   /** The app's own settings, for `@InjectSettings()`. */
   readonly settings?: SettingsSchema;
+  /** The process as a member of the mesh. @default made of the name and the settings */
+  readonly self?: Self;
   /** @default process.env */
   readonly env?: NodeJS.ProcessEnv;
   /** @default the system's */
@@ -76,7 +79,7 @@ export async function startService(app: Type | DynamicModule, options: ServiceOp
   const settings = readSettings(serviceSettings, env);
   const values = new Map<SettingsSchema, Record<string, unknown>>([[serviceSettings, settings]]);
   if (options.settings) values.set(options.settings, readSettings(options.settings, env));
-  const self = selfOf(options.name, settings);
+  const self = options.self ?? selfOf(options.name, settings);
   const lifecycle = new Lifecycle();
   const closers: (() => Promise<void> | void)[] = [];
   const closeAll = async () => {
@@ -94,6 +97,10 @@ export async function startService(app: Type | DynamicModule, options: ServiceOp
     closers.push(() => config.close());
     await config.start({ withinMs: FIRST_CONFIG_MS });
     const level = config.live(LOG_LEVEL_KEY, logLevel, settings.LOG_LEVEL);
+
+    const identity = { ...self, version: settings.VERSION };
+    const telemetry = await Telemetry.open(identity, settings, (line) => levelsFrom(level.value).includes(line));
+    closers.push(() => telemetry.close());
 
     const transport = new GrpcJsTransport({ clock });
     const registry = await openRegistry(settings.REGISTRY_URL, {
@@ -114,6 +121,7 @@ export async function startService(app: Type | DynamicModule, options: ServiceOp
       zone: self.zone,
       clock,
       random,
+      observe: telemetry.called,
     });
     closers.push(() => targets.close());
 
@@ -121,12 +129,14 @@ export async function startService(app: Type | DynamicModule, options: ServiceOp
       clock,
       random,
       specOf: (name, defaults) => config.live(resilienceKey(name), resilienceSpec, defaults),
+      observe: telemetry.policies,
     });
-    const edge = httpEdge(lifecycle, clock);
-    const root = ServiceModule.root({ app, self, config, discovery, targets, resilience, settings: values });
+    telemetry.show({ config, discovery, targets, resilience, clock, ready: () => lifecycle.phase.value === 'ready' });
+    const edge = httpEdge(lifecycle, clock, telemetry);
+    const root = ServiceModule.root({ app, self, config, discovery, targets, resilience, telemetry, settings: values });
     const nest = await NestFactory.create<NestFastifyApplication>(root, edge, { abortOnError: false });
     closers.push(() => nest.close());
-    const server = options.rpc && rpcServer(options.rpc, settings, clock);
+    const server = options.rpc && rpcServer(options.rpc, settings, clock, telemetry);
     // One app for both protocols, so that closing and signals take one path and filters count for both.
     if (server) nest.connectMicroservice({ strategy: server }, { inheritAppConfig: true });
     await nest.init();
@@ -136,7 +146,7 @@ export async function startService(app: Type | DynamicModule, options: ServiceOp
       : undefined;
 
     const admin = await NestFactory.create<NestFastifyApplication>(
-      AdminModule.for({ self, lifecycle, config, discovery, targets, resilience, clock }),
+      AdminModule.for({ self, lifecycle, config, discovery, targets, resilience, telemetry, clock }),
       new FastifyAdapter(),
       { abortOnError: false },
     );
@@ -178,13 +188,19 @@ export async function startService(app: Type | DynamicModule, options: ServiceOp
   }
 }
 
-function rpcServer(services: readonly ServiceDefinition[], settings: ServiceSettings, clock: Clock): RpcServer {
+function rpcServer(
+  services: readonly ServiceDefinition[],
+  settings: ServiceSettings,
+  clock: Clock,
+  telemetry: Telemetry,
+): RpcServer {
   return new GrpcJsServer({
     services,
     host: settings.HOST,
     port: settings.GRPC_PORT,
     ...(settings.NODE_ENV !== 'production' && { reflection: fileURLToPath(import.meta.resolve(DESCRIPTORS)) }),
     clock,
+    observe: telemetry.served,
   });
 }
 

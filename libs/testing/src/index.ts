@@ -6,5 +6,6 @@ export { backendAvailable, findBinary, requireBinary, type BackendName } from '.
 export { freePort, type Backend, type BackendCluster } from './backends/backend.js';
 export { startConsulCluster, withConsul, type ConsulOptions } from './backends/consul.js';
 export { startEtcdCluster, withEtcd, type EtcdOptions } from './backends/etcd.js';
+export { withPrometheus, type PrometheusOptions } from './backends/prometheus.js';
 export { AppProcess, type AppProcessOptions, type Ready } from './app-process.js';
 export { Mesh } from './mesh.js';

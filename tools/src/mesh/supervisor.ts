@@ -1,7 +1,7 @@
 import type { Clock, Random } from '@holdfast/core';
+import { readable } from '@holdfast/telemetry/log-line';
 import { StartFailed, type Child, type ChildBounds, type ChildListener } from './child.js';
 import type { Ready } from './app-process.js';
-import { readable } from './log-line.js';
 import { residentMemory } from './memory.js';
 import { Mesh, type Tier } from './mesh.js';
 import type { Screen } from './screen.js';

@@ -66,6 +66,11 @@ export class Balancer<M extends Member = Member> {
     return this.#ejections.panic;
   }
 
+  /** How often a member was ejected. */
+  get ejections(): number {
+    return this.#ejections.count;
+  }
+
   /** Chooses by another rule from now on; what is known of the members stays. */
   use(picker: BalancerName): void {
     this.#selection.use(picker);

@@ -35,6 +35,7 @@ export class Ejections<M extends Member> {
   readonly #events: EjectionEvents<M>;
   #connected = 0;
   #panic = false;
+  #count = 0;
 
   constructor(random: Random, events: EjectionEvents<M>) {
     this.#random = random;
@@ -44,6 +45,11 @@ export class Ejections<M extends Member> {
   /** More than half would be out, so all take calls. */
   get panic(): boolean {
     return this.#panic;
+  }
+
+  /** How often a member went out. */
+  get count(): number {
+    return this.#count;
   }
 
   /** Whether `member` may take calls as far as this goes. */
@@ -80,6 +86,7 @@ export class Ejections<M extends Member> {
 
   eject(member: M, why: string, now: number): void {
     if (member.standing !== 'in') return;
+    this.#count++;
     if (now - member.standingSince > FORGIVEN_AFTER_MS) member.ejections = 0;
     member.why = why;
     if (member.connected) this.#out.add(member);

@@ -1,5 +1,5 @@
 import * as grpc from '@grpc/grpc-js';
-import { CallContext, systemClock, type Clock } from '@holdfast/core';
+import { CallContext, Code, systemClock, type Clock } from '@holdfast/core';
 import { ServerGrpc, type MessageHandler } from '@nestjs/microservices';
 import { isObservable, lastValueFrom } from 'rxjs';
 import { methodsOf, type RpcMethod } from '../method.js';
@@ -7,10 +7,11 @@ import type { RpcServer, RpcServerOptions } from '../server/rpc-server.js';
 import { oneAnswer, statusOf, writeAnswers } from './answers.js';
 import { matchHandlers, type FoundHandler } from './handlers.js';
 import { HealthService } from './health.js';
-import { InboundCall, type ServerCall } from './inbound-call.js';
+import { InboundCall, type ServedMethod, type ServerCall } from './inbound-call.js';
 import { channelOptionsOf, listen } from './listening.js';
 import { addReflection } from './reflection.js';
 import { RequestStream } from './request-stream.js';
+import { wireDefinition } from './wire-definition.js';
 
 const defaultDrainMs = 10_000;
 
@@ -18,6 +19,7 @@ type UnaryCall = grpc.ServerUnaryCall<unknown, unknown>;
 type WritingCall = grpc.ServerWritableStream<unknown, unknown> | grpc.ServerDuplexStream<unknown, unknown>;
 type ReadingCall = grpc.ServerReadableStream<unknown, unknown> | grpc.ServerDuplexStream<unknown, unknown>;
 type Reply = grpc.sendUnaryData<unknown>;
+type Failure = grpc.ServerErrorResponse;
 /** Starts a handler and sees to its answer. */
 type Serve = (call: ServerCall, reply: Reply) => void;
 
@@ -90,7 +92,7 @@ export class GrpcJsServer extends ServerGrpc implements RpcServer {
       for (const method of methodsOf(service)) {
         const found = handlers.get(method.path);
         if (!found) continue;
-        definition[method.key] = this.#definitionOf(method);
+        definition[method.key] = wireDefinition(method, this.logger);
         implementation[method.key] = this.#serverOf(method, found, service.fullName) as grpc.UntypedHandleCall;
       }
       server.addService(definition, implementation);
@@ -101,28 +103,8 @@ export class GrpcJsServer extends ServerGrpc implements RpcServer {
     this.#port = await listen(server, host, port, tls);
   }
 
-  #definitionOf(method: RpcMethod<unknown, unknown>): grpc.MethodDefinition<unknown, unknown> {
-    return {
-      path: method.path,
-      requestStream: method.requestStream,
-      responseStream: method.responseStream,
-      requestSerialize: method.encodeRequest,
-      requestDeserialize: method.decodeRequest,
-      responseDeserialize: method.decodeResponse,
-      responseSerialize: (answer) => {
-        try {
-          return method.encodeResponse(answer);
-        } catch (error) {
-          // grpc-js tells the caller no more than that it failed, and nobody else anything.
-          this.logger.error(`The answer of ${method.path} does not fit its type: ${String(error)}`);
-          throw error;
-        }
-      },
-    };
-  }
-
   #serverOf(method: RpcMethod<unknown, unknown>, found: FoundHandler, domain: string): Serve {
-    const serve = this.#serveBy(method, found, domain);
+    const serve = this.#serveBy(method, found, { domain, observer: this.#options.observe?.(method.path) });
     return (call, reply) => {
       if (!this.#hooked) return serve(call, reply);
       const context = { ...call, operationId: method.key } as never;
@@ -133,16 +115,16 @@ export class GrpcJsServer extends ServerGrpc implements RpcServer {
     };
   }
 
-  #serveBy(method: RpcMethod<unknown, unknown>, { kind, handle }: FoundHandler, domain: string): Serve {
-    if (kind === 'pt_stream') return this.#passThrough(method, handle, domain);
+  #serveBy(method: RpcMethod<unknown, unknown>, { kind, handle }: FoundHandler, served: ServedMethod): Serve {
+    if (kind === 'pt_stream') return this.#passThrough(method, handle, served);
     if (method.requestStream) {
       return method.responseStream
-        ? (call) => this.#serveMany(call as WritingCall, domain, (inbound) => this.#takeAll(handle, call, inbound))
-        : (call, reply) => this.#serveOne(call, reply, domain, true, (inbound) => this.#takeAll(handle, call, inbound));
+        ? (call) => this.#serveMany(call as WritingCall, served, (inbound) => this.#takeAll(handle, call, inbound))
+        : (call, reply) => this.#serveOne(call, reply, served, true, (inbound) => this.#takeAll(handle, call, inbound));
     }
     return method.responseStream
-      ? (call) => this.#serveMany(call as WritingCall, domain, () => this.#takeOne(handle, call as UnaryCall))
-      : (call, reply) => this.#serveOne(call, reply, domain, false, () => this.#takeOne(handle, call as UnaryCall));
+      ? (call) => this.#serveMany(call as WritingCall, served, () => this.#takeOne(handle, call as UnaryCall))
+      : (call, reply) => this.#serveOne(call, reply, served, false, () => this.#takeOne(handle, call as UnaryCall));
   }
 
   #takeOne(handle: MessageHandler, call: UnaryCall): unknown {
@@ -158,11 +140,11 @@ export class GrpcJsServer extends ServerGrpc implements RpcServer {
   #serveOne(
     call: ServerCall,
     reply: Reply,
-    domain: string,
+    served: ServedMethod,
     last: boolean,
     start: (inbound: InboundCall) => unknown,
   ): void {
-    const inbound = this.#begin(call);
+    const inbound = this.#begin(call, served);
     CallContext.run(inbound.context, async () => {
       try {
         let answer = await start(inbound);
@@ -170,36 +152,34 @@ export class GrpcJsServer extends ServerGrpc implements RpcServer {
         this.#end(inbound);
         reply(null, answer);
       } catch (error) {
-        if (!inbound.abandoned) reply(statusOf(error, domain), null);
-        this.#end(inbound);
+        this.#fail(inbound, error, served, (status) => reply(status, null));
       }
     });
   }
 
   /** A handler with a stream of answers. */
-  #serveMany(call: WritingCall, domain: string, start: (inbound: InboundCall) => unknown): void {
-    const inbound = this.#begin(call);
+  #serveMany(call: WritingCall, served: ServedMethod, start: (inbound: InboundCall) => unknown): void {
+    const inbound = this.#begin(call, served);
     CallContext.run(inbound.context, async () => {
       try {
         await writeAnswers(await start(inbound), call, inbound);
         this.#end(inbound);
         call.end();
       } catch (error) {
-        if (!inbound.abandoned) call.emit('error', statusOf(error, domain));
-        this.#end(inbound);
+        this.#fail(inbound, error, served, (status) => call.emit('error', status));
       }
     });
   }
 
   /** `@GrpcStreamCall`: the handler has the call itself and answers on it. */
-  #passThrough(method: RpcMethod<unknown, unknown>, handle: MessageHandler, domain: string): Serve {
+  #passThrough(method: RpcMethod<unknown, unknown>, handle: MessageHandler, served: ServedMethod): Serve {
     return (call, reply) => {
-      const inbound = this.#begin(call);
+      const inbound = this.#begin(call, served);
       const replyOnce: Reply = (...answer) => {
-        this.#end(inbound);
+        this.#end(inbound, answer[0]?.code ?? (answer[0] ? Code.UNKNOWN : Code.OK));
         reply(...answer);
       };
-      call.once('cancelled', () => this.#open.delete(inbound));
+      call.once('cancelled', () => this.#end(inbound));
       if (method.responseStream) (call as WritingCall).once('finish', () => this.#end(inbound));
       CallContext.run(inbound.context, async () => {
         try {
@@ -207,23 +187,28 @@ export class GrpcJsServer extends ServerGrpc implements RpcServer {
           // What it emits goes nowhere, but its error is the error of the call.
           if (isObservable(result)) await lastValueFrom(result, { defaultValue: undefined });
         } catch (error) {
-          if (inbound.abandoned) return;
-          if (method.responseStream) (call as WritingCall).emit('error', statusOf(error, domain));
-          else reply(statusOf(error, domain), null);
-          this.#end(inbound);
+          this.#fail(inbound, error, served, (status) =>
+            method.responseStream ? (call as WritingCall).emit('error', status) : reply(status, null),
+          );
         }
       });
     };
   }
 
-  #begin(call: ServerCall): InboundCall {
-    const inbound = new InboundCall(call, this.#clock);
+  #begin(call: ServerCall, { observer }: ServedMethod): InboundCall {
+    const inbound = new InboundCall(call, this.#clock, observer);
     this.#open.add(inbound);
     return inbound;
   }
 
-  #end(inbound: InboundCall): void {
-    if (!inbound.abandoned) inbound.answered = true;
+  #fail(inbound: InboundCall, error: unknown, { domain }: ServedMethod, tell: (status: Failure) => unknown): void {
+    const status = inbound.abandoned ? undefined : statusOf(error, domain);
+    if (status) tell(status);
+    this.#end(inbound, status?.code);
+  }
+
+  #end(inbound: InboundCall, code: number = Code.OK): void {
+    inbound.end(code);
     this.#open.delete(inbound);
   }
 

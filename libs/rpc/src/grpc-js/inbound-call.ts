@@ -1,5 +1,13 @@
 import type * as grpc from '@grpc/grpc-js';
-import { CallContext, Cancellation, Cancelled, DeadlineExceeded, type Clock, type TraceContext } from '@holdfast/core';
+import {
+  CallContext,
+  Cancellation,
+  Cancelled,
+  DeadlineExceeded,
+  type CallObserver,
+  type Clock,
+  type TraceContext,
+} from '@holdfast/core';
 
 /** What the four kinds of grpc-js's server calls have in common. */
 export interface ServerCall {
@@ -9,6 +17,13 @@ export interface ServerCall {
   once(event: 'cancelled', listener: () => void): unknown;
 }
 
+/** What all calls of one method have in common. */
+export interface ServedMethod {
+  /** The full name of its service. */
+  readonly domain: string;
+  readonly observer: CallObserver | undefined;
+}
+
 /** A call that this process serves, from its arrival to its end. */
 export class InboundCall {
   readonly context: CallContext;
@@ -16,16 +31,24 @@ export class InboundCall {
   answered = false;
   readonly #call: ServerCall;
   readonly #deadline: number;
+  readonly #clock: Clock;
+  readonly #observer: CallObserver | undefined;
+  readonly #startedAt: number;
+  #ended = false;
 
-  constructor(call: ServerCall, clock: Clock) {
+  constructor(call: ServerCall, clock: Clock, observer: CallObserver | undefined) {
     this.#call = call;
+    this.#clock = clock;
+    this.#observer = observer;
+    this.#startedAt = clock.now();
     this.#deadline = Number(call.getDeadline());
     const { metadata } = call;
+    const trace = traceOf(metadata);
     this.context = new CallContext({
-      deadline: this.#deadline === Infinity ? Infinity : clock.now() + (this.#deadline - Date.now()),
+      deadline: this.#deadline === Infinity ? Infinity : this.#startedAt + (this.#deadline - Date.now()),
       signal: () => this.#makeSignal(),
       requestId: textOf(metadata, 'x-request-id'),
-      trace: traceOf(metadata),
+      trace: observer ? observer.begin(trace) : trace,
       attempt: Number(textOf(metadata, 'grpc-previous-rpc-attempts') ?? 0),
     });
   }
@@ -33,6 +56,16 @@ export class InboundCall {
   /** True where nobody waits for the answer any more. */
   get abandoned(): boolean {
     return this.#call.cancelled && !this.answered;
+  }
+
+  /** Its work is over; `code` is its status, unless nobody waits for it any more. Once over, it stays so. */
+  end(code: number): void {
+    const { abandoned } = this;
+    if (!abandoned) this.answered = true;
+    if (this.#ended) return;
+    this.#ended = true;
+    const status = abandoned ? this.abandonedBecause.code : code;
+    this.#observer?.end(status, this.#clock.now() - this.#startedAt, this.context.trace);
   }
 
   /** Why the call ended before its answer. */

@@ -1,6 +1,7 @@
 import type { Clock } from '@holdfast/core';
 import type { CustomTransportStrategy } from '@nestjs/microservices';
 import type { ServiceDefinition } from '../method.js';
+import type { ObserveRpcServer } from '../rpc-observer.js';
 import type { Keepalive, ServerTls } from '../transport-options.js';
 
 export interface RpcServerOptions {
@@ -32,6 +33,8 @@ export interface RpcServerOptions {
   readonly drainMs?: number;
   /** The clock of the deadlines in {@link CallContext}. @default systemClock */
   readonly clock?: Clock;
+  /** Watches the calls. @default nobody does */
+  readonly observe?: ObserveRpcServer;
 }
 
 /**
