@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Brings the real backends that the tests run against into .backends/bin: consul, etcd, etcdctl, and prometheus with its
-# promtool; with `wrk` as an argument, the load generator of the benchmarks too. Nothing is installed on the machine: packages are downloaded from
-# the mirror that the machine's own apt sources name, and unpacked into the git-ignored folder.
+# Brings the real programs that the tests run against into .backends/bin: consul, etcd, etcdctl, prometheus with its promtool,
+# and chromium without a screen; with `wrk` as an argument, the load generator of the benchmarks too. Nothing is installed on the machine: packages are
+# downloaded from the mirror that the machine's own apt sources name, and unpacked into the git-ignored folder.
 #
 #   npm run backends          what is already there is left alone; a second run does nothing
 #   npm run backends -- wrk   the same, and wrk
@@ -19,7 +19,7 @@ fail() {
   exit 1
 }
 
-wanted=(consul etcd etcdctl prometheus promtool)
+wanted=(consul etcd etcdctl prometheus promtool chromium)
 for argument in "$@"; do
   [[ "$argument" == wrk ]] || fail "\"$argument\" is not something this script can bring; the only extra is wrk."
   wanted+=(wrk)
@@ -113,6 +113,26 @@ for name in "${missing[@]}"; do
     prometheus | promtool)
       unpack prometheus
       place "$work/tree/usr/bin/$name" "$name"
+      ;;
+    chromium)
+      # Its libraries come along, as far as the machine lacks them, and one font, since a page without any has no text.
+      # shellcheck disable=SC2046 # one word for each package
+      unpack fonts-dejavu-core $(apt-get "${apt_options[@]}" -s install --no-install-recommends chromium-headless-shell 2>/dev/null |
+        sed -n 's/^Inst \([^ ]*\) .*/\1/p' | grep -v '^xdg-utils$' || true) chromium-headless-shell
+      rm -rf "$home/chromium"
+      mkdir -p "$home/chromium/share"
+      cp -a "$work/tree/usr/lib" "$home/chromium/"
+      cp -a "$work/tree/usr/share/fonts" "$home/chromium/share/"
+      [[ ! -d "$work/tree/etc/fonts" ]] || cp -a "$work/tree/etc/fonts" "$home/chromium/etc-fonts"
+      cat >"$work/chromium" <<'WRAPPER'
+#!/usr/bin/env bash
+home="$(cd "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/../chromium" && pwd)"
+libraries="$(find "$home/lib" -name '*.so*' -not -path '*/lib/chromium/*' -printf '%h\n' | sort -u | paste -sd:)"
+export LD_LIBRARY_PATH="$libraries${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}" XDG_DATA_HOME="$home/share"
+[[ -d /etc/fonts ]] || export FONTCONFIG_PATH="$home/etc-fonts"
+exec "$home/lib/chromium/chromium-headless-shell" "$@"
+WRAPPER
+      place "$work/chromium" chromium
       ;;
     wrk)
       # wrk needs a Lua library that few machines have; it comes along, found by a wrapper instead of the system's linker.

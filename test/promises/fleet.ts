@@ -76,12 +76,18 @@ export class Fleet implements AsyncDisposable {
     readonly url: string,
     readonly gatewayUrl: string,
     readonly backend: Backend | undefined,
+    private readonly env: Readonly<Record<string, string>>,
   ) {}
 
-  static async start(registry: Registry, size: { users: number; gateways: number }): Promise<Fleet> {
+  /** @param env what all processes have in their environment beside what they need to find each other */
+  static async start(
+    registry: Registry,
+    size: { users: number; gateways: number },
+    env: Readonly<Record<string, string>> = {},
+  ): Promise<Fleet> {
     const folder = await mkdtemp(join(tmpdir(), 'holdfast-fleet-'));
     const { url, gatewayUrl = url, backend } = await registry.open(folder);
-    const fleet = new Fleet(folder, url, gatewayUrl, backend);
+    const fleet = new Fleet(folder, url, gatewayUrl, backend, env);
     for (let n = 0; n < size.users; n++) await fleet.addUsers();
     for (let n = 0; n < size.gateways; n++) await fleet.addGateway();
     await eventually(async () => {
@@ -122,6 +128,7 @@ export class Fleet implements AsyncDisposable {
       REGISTRY_URL: registryUrl,
       DATABASE_URL: `file:${join(this.folder, 'users.db')}`,
       SNAPSHOT_DIR: join(this.folder, 'snapshots'),
+      ...this.env,
     };
   }
 }

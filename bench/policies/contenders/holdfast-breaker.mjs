@@ -1,5 +1,6 @@
 import { Cell, systemClock } from '../../../libs/core/dist/index.js';
-import { Breaker, NO_PASS } from '../../../libs/resilience/dist/breaker.js';
+import { Breaker } from '../../../libs/resilience/dist/breaker.js';
+import { NO_PASS } from '../../../libs/resilience/dist/gate.js';
 import { breakerSpec } from '../../../libs/resilience/dist/breaker-spec.js';
 
 /** The breaker alone, as the stack uses it: beside opossum, which is a breaker and a timeout. */

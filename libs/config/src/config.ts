@@ -1,6 +1,15 @@
 import { isDeepStrictEqual } from 'node:util';
 import { Logger } from '@nestjs/common';
-import { abortAfter, Cell, StartupError, systemClock, type Clock, type Live, type Random } from '@holdfast/core';
+import {
+  abortAfter,
+  Cell,
+  StartupError,
+  systemClock,
+  type Clock,
+  type Journal,
+  type Live,
+  type Random,
+} from '@holdfast/core';
 import type { z } from 'zod';
 import { Acceptance } from './acceptance.js';
 import type { ConfigDriver, Reading } from './driver.js';
@@ -15,6 +24,8 @@ export interface ConfigOptions {
   readonly clock?: Clock;
   /** For jitter. @default Math.random */
   readonly random?: Random;
+  /** Where it notes what is in use from now on, and what is refused. @default nowhere */
+  readonly journal?: Journal;
 }
 
 export interface StartOptions {
@@ -32,6 +43,7 @@ export class Config {
   readonly #drivers: readonly ConfigDriver[];
   readonly #clock: Clock;
   readonly #random: Random;
+  readonly #journal: Journal | undefined;
   readonly #acceptance: Acceptance;
   readonly #layers: readonly StoreLayer[];
   readonly #status: Cell<ConfigStatus>;
@@ -51,6 +63,7 @@ export class Config {
     this.#drivers = drivers;
     this.#clock = options.clock ?? systemClock;
     this.#random = options.random ?? Math.random;
+    this.#journal = options.journal;
     this.#acceptance = new Acceptance(drivers.map(({ name }) => name));
     this.#layers = drivers.map(
       (driver, index) =>
@@ -145,7 +158,10 @@ export class Config {
   #publish(): void {
     const { changed, tell } = this.#acceptance.publish();
     // Keys and no values: some are secrets.
-    if (this.#settled && changed.length > 0) this.#logger.log(`in use from now on: ${someOf(changed)}`);
+    if (this.#settled && changed.length > 0) {
+      this.#logger.log(`in use from now on: ${someOf(changed)}`);
+      this.#journal?.note('applied', this.#service, `uses another ${someOf(changed, 5)}`);
+    }
     this.#tell(tell);
     this.#refresh();
   }
@@ -176,7 +192,15 @@ export class Config {
 
   #refresh(): void {
     this.#refreshDue = false;
-    for (const problem of this.#acceptance.takeNews()) this.#logger.warn(sentenceOf(problem));
+    for (const problem of this.#acceptance.takeNews()) {
+      this.#logger.warn(sentenceOf(problem));
+      this.#journal?.note(
+        'refused',
+        problem.path || 'the document',
+        `of ${problem.layer} is not in use`,
+        problem.reason,
+      );
+    }
     const before = new Set(this.#status.value.unclaimed);
     const status = this.#judge();
     const strangers = status.unclaimed.filter((path) => !before.has(path));

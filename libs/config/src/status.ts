@@ -14,6 +14,8 @@ export interface LayerStatus {
   readonly origin: 'none' | 'snapshot' | 'store';
   /** The store's own name for what was read last: a revision, an index or a digest. */
   readonly cursor?: string;
+  /** The last change that was made with its history beside it; undefined without any. Who edits by hand leaves none. */
+  readonly revision?: { readonly revision: number; readonly at: string; readonly by: string };
 }
 
 /** How it stands with the settings of this process. */

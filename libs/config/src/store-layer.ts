@@ -1,6 +1,7 @@
 import type { Clock, Random } from '@holdfast/core';
 import type { ConfigDriver, Reading } from './driver.js';
 import { Follower } from './follower.js';
+import { History, HISTORY_PATH } from './history.js';
 import type { Layer } from './layer.js';
 import { SnapshotKeeper } from './snapshot-keeper.js';
 import type { ConfigSnapshots } from './snapshots.js';
@@ -26,6 +27,7 @@ export class StoreLayer {
   readonly #keeper: SnapshotKeeper | undefined;
   #status: LayerStatus;
   #follower: Follower | undefined;
+  #history: string | undefined;
 
   constructor(driver: ConfigDriver, entries: Layer, deps: StoreLayerDeps) {
     this.entries = entries;
@@ -91,8 +93,18 @@ export class StoreLayer {
       since: contact === 'up' ? since : this.#deps.clock.wallTime(),
       origin: 'store',
       cursor,
+      ...this.#revisionIn(entries),
     };
     this.#deps.onReading(this, { cursor, entries });
+  }
+
+  /** The history is read where its text is another one: it can be long, and most readings leave it alone. */
+  #revisionIn(entries: Reading['entries']): Pick<LayerStatus, 'revision'> {
+    const text = entries.get(HISTORY_PATH);
+    if (text === this.#history && this.#status.revision) return { revision: this.#status.revision };
+    this.#history = text;
+    const last = History.read(text).revisions.at(-1);
+    return last ? { revision: { revision: last.revision, at: last.at, by: last.by } } : {};
   }
 
   #failed(reason: string): void {

@@ -17,6 +17,7 @@ export {
 export { Code, codeFacts, codeOf, codeOfHttpStatus } from './code.js';
 export { Cell, until, type Live, type Unsubscribe } from './live.js';
 export { abortAfter, sleep, systemClock, type Clock, type Timer } from './clock.js';
+export { Journal, type JournalEntry, type JournalKind, type JournalOptions } from './journal.js';
 export { backoffDelay, type BackoffOptions } from './backoff.js';
 export { RetryBudget } from './retry-budget.js';
 export { seededRandom, type Random } from './random.js';

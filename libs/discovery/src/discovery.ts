@@ -1,5 +1,5 @@
 import { Logger } from '@nestjs/common';
-import { systemClock, type Clock, type Live, type Random } from '@holdfast/core';
+import { systemClock, type Clock, type Journal, type Live, type Random } from '@holdfast/core';
 import { Contact, type ContactState } from './contact.js';
 import type { Instance, RegistryDriver } from './driver.js';
 import { tcpProbe, type Probe } from './probe.js';
@@ -18,6 +18,8 @@ export interface DiscoveryOptions {
   readonly clock?: Clock;
   /** @default Math.random */
   readonly random?: Random;
+  /** Where it notes that the registry is gone or back, and whom it holds against the registry's word. @default nowhere */
+  readonly journal?: Journal;
 }
 
 /**
@@ -44,9 +46,13 @@ export class Discovery {
     let was: ContactState['status'] = 'unknown';
     this.#contact.state.subscribe(({ status, reason }) => {
       if (status === was) return;
-      if (status === 'down')
+      if (status === 'down') {
         this.#logger.warn(`${driver.name} cannot be reached; what is known stays in use: ${reason}`);
-      else if (was === 'down') this.#logger.log(`${driver.name} answers again`);
+        options.journal?.note('unreachable', driver.name, 'cannot be reached; what is known stays in use', reason);
+      } else if (was === 'down') {
+        this.#logger.log(`${driver.name} answers again`);
+        options.journal?.note('reachable', driver.name, 'answers again');
+      }
       was = status;
     });
   }
@@ -109,6 +115,7 @@ export class Discovery {
       contact: this.#contact,
       clock: this.#clock,
       random: this.#random,
+      journal: this.#options.journal,
       log: (message: string) => this.#logger.warn(message),
     };
   }

@@ -1,4 +1,4 @@
-import { abortAfter, Cell, sleep, until, type Clock, type Live, type Random } from '@holdfast/core';
+import { abortAfter, Cell, sleep, until, type Clock, type Journal, type Live, type Random } from '@holdfast/core';
 import type { Contact } from './contact.js';
 import type { Instance, RegistryDriver } from './driver.js';
 import { addressOf, byId, sameInstances } from './instances.js';
@@ -15,6 +15,7 @@ export interface ServiceViewDeps {
   readonly snapshots: Snapshots | undefined;
   /** How often the whole list is read anew although the watch says nothing, in milliseconds, ± 25 %. */
   readonly refreshEveryMs: number;
+  readonly journal?: Journal | undefined;
   readonly log: (message: string) => void;
 }
 
@@ -126,7 +127,7 @@ export class ServiceView {
   }
 
   #accept(answer: readonly Instance[]): void {
-    const { clock, driver, log } = this.#deps;
+    const { clock, driver, journal, log } = this.#deps;
     const now = clock.now();
     const before = this.#instances.value;
     const isBack = (instance: Instance) => this.#listed.has(addressOf(instance));
@@ -142,6 +143,12 @@ export class ServiceView {
     const [left, known] = [this.#left.length, before.length + earlier.length];
     if (dropped.length > 0 && (this.#listed.instances.length === 0 || (left >= 2 && left * 2 >= known))) {
       log(`${driver.name} dropped ${left} of ${known} instances of ${this.service} at once; asking them`);
+      journal?.note(
+        'held',
+        this.service,
+        `keeps ${left} instances while they answer`,
+        `${driver.name} dropped them at once`,
+      );
       this.#held = [...this.#held, ...this.#left.map(({ instance }) => instance)];
       this.#left = [];
       this.#doubt();

@@ -32,6 +32,7 @@ export abstract class Admission extends WheelEntry implements Waiting {
   readonly pipeline: Pipeline;
   /** What its attempts carry. */
   readonly trace: TraceContext | undefined;
+  readonly startedAt: number;
   protected readonly deadline: number;
   /** True where the deadline is the caller's, and earlier than the policies' own. */
   protected readonly cutShort: boolean;
@@ -54,6 +55,7 @@ export abstract class Admission extends WheelEntry implements Waiting {
     const trace = this.context?.trace;
     this.pipeline = pipeline;
     this.trace = observed && pipeline.observer ? pipeline.observer.begin(trace) : trace;
+    this.startedAt = now;
     this.deadline = own < callers ? own : callers;
     this.cutShort = callers < own && own !== Infinity;
   }

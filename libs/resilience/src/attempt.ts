@@ -1,5 +1,5 @@
 import { CallContext, Cancellation, type CancelSignal, type TraceContext } from '@holdfast/core';
-import type { Pass } from './breaker.js';
+import type { Pass } from './gate.js';
 import type { Bulkhead } from './bulkhead.js';
 import { isThenable } from './thenable.js';
 

@@ -2,7 +2,8 @@ import { Cell, CircuitOpen } from '@holdfast/core';
 import { FakeClock, runs } from '@holdfast/testing';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { Breaker, type Pass } from './breaker.js';
+import { Breaker } from './breaker.js';
+import type { Pass } from './gate.js';
 import { breakerSpec, type BreakerSpec } from './breaker-spec.js';
 
 describe('Breaker, beside a model that does everything at its time', () => {

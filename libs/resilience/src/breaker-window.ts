@@ -1,10 +1,11 @@
+import { Durations, slotOf, slotsOf } from './durations.js';
+
 /** The window moves in tenths: it covers the last 90 to 100 % of its size. */
 const SLICES = 10;
 
-/** Durations go into two slots an octave: the first ends at 1/16 ms, the last starts at 65 s. */
-const SLOTS = 42;
-const UNITS_PER_MS = 1_024;
-const FIRST_OCTAVE = 6;
+/** Two slots an octave: a breaker is small, and what reads its durations is opossum's metrics packages. */
+const PRECISION = 1;
+const SLOTS = slotsOf(PRECISION);
 
 const SUCCESSES = 0;
 const FAILURES = 1;
@@ -28,34 +29,6 @@ export interface Counts {
   readonly timeouts: number;
   /** Calls that were not let through. They are no part of any rate. */
   readonly refusals: number;
-}
-
-/** A histogram of durations. Every figure that it gives is within a quarter of the true one, from 1/16 ms to 65 s. */
-export class Durations {
-  readonly #slots: Uint32Array;
-  readonly #calls: number;
-
-  constructor(slots: Uint32Array) {
-    this.#slots = slots;
-    this.#calls = slots.reduce((sum, calls) => sum + calls, 0);
-  }
-
-  /** The duration in milliseconds that `share` (0 to 1) of the calls did not exceed; 0 without any call. */
-  percentile(share: number): number {
-    const rank = Math.max(1, Math.ceil(share * this.#calls));
-    let seen = 0;
-    for (const [slot, calls] of this.#slots.entries()) {
-      seen += calls;
-      if (seen >= rank) return middleOf(slot);
-    }
-    return 0;
-  }
-
-  /** In milliseconds; 0 without any call. */
-  get mean(): number {
-    if (this.#calls === 0) return 0;
-    return this.#slots.reduce((sum, calls, slot) => sum + calls * middleOf(slot), 0) / this.#calls;
-  }
 }
 
 /**
@@ -132,7 +105,7 @@ export class BreakerWindow {
   durations(): Durations {
     const both = new Uint32Array(SLOTS);
     this.#counts?.subarray(DURATIONS).forEach((calls, index) => (both[index % SLOTS]! += calls));
-    return new Durations(both);
+    return new Durations(both, PRECISION);
   }
 
   /** The slices, the present one first. */
@@ -147,7 +120,7 @@ export class BreakerWindow {
     const counts = this.#made();
     const row = this.#slice * ROW;
     counts[row + outcome]!++;
-    counts[DURATIONS + (this.#slice < PART ? 0 : SLOTS) + slotOf(durationMs)]!++;
+    counts[DURATIONS + (this.#slice < PART ? 0 : SLOTS) + slotOf(durationMs, PRECISION)]!++;
     if (!slow) return;
     this.#slow++;
     counts[row + SLOW]!++;
@@ -187,19 +160,4 @@ function countsOf(row: Uint32Array): Counts {
     timeouts: row[TIMEOUTS]!,
     refusals: row[REFUSALS]!,
   };
-}
-
-/** Octave and half of it, by the position of the highest bit: no logarithm on the path of every call. */
-function slotOf(durationMs: number): number {
-  const units = durationMs < 65_536 ? (durationMs * UNITS_PER_MS) | 0 : 65_536 * UNITS_PER_MS;
-  if (units < 1 << FIRST_OCTAVE) return 0;
-  const octave = 31 - Math.clz32(units);
-  return 1 + 2 * (octave - FIRST_OCTAVE) + ((units >> (octave - 1)) & 1);
-}
-
-function middleOf(slot: number): number {
-  if (slot === 0) return 2 ** (FIRST_OCTAVE - 1) / UNITS_PER_MS;
-  const octave = FIRST_OCTAVE + ((slot - 1) >> 1);
-  const half = (slot - 1) & 1;
-  return (2 ** octave * (1.25 + half / 2)) / UNITS_PER_MS;
 }

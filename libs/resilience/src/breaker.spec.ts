@@ -1,7 +1,8 @@
 import { Cell, CircuitOpen, DeadlineExceeded } from '@holdfast/core';
 import { FakeClock } from '@holdfast/testing';
 import { beforeEach, describe, expect, it } from 'vitest';
-import { Breaker, type Pass } from './breaker.js';
+import { Breaker } from './breaker.js';
+import type { Pass } from './gate.js';
 import { breakerSpec, type BreakerSpec } from './breaker-spec.js';
 
 describe('Breaker', () => {

@@ -2,23 +2,17 @@ import { CircuitOpen, DeadlineExceeded, type Clock, type Live, type Random } fro
 import type CircuitBreaker from 'opossum';
 import { BreakerWindow } from './breaker-window.js';
 import type { BreakerSpec } from './breaker-spec.js';
+import { NO_PASS, type BreakerState, type Gate, type Pass } from './gate.js';
 import { Circuit } from './opossum/circuit.js';
 import { WindowStatus } from './opossum/status.js';
-
-/** Leave to make one call. It belongs to one period between two changes of state; after that, its outcome changes nothing. */
-export type Pass = number;
-
-export type BreakerState = 'closed' | 'open' | 'halfOpen';
 
 export interface BreakerDeps {
   readonly clock: Clock;
   readonly random: Random;
-  /** Told of each change of the state, once it is made. @default nobody is */
-  readonly turned?: ((state: BreakerState) => void) | undefined;
+  /** Told of each change of the state, once it is made, and why. @default nobody is */
+  readonly turned?: ((state: BreakerState, why: string | undefined) => void) | undefined;
 }
 
-/** What {@link Breaker.tryEnter} gives where it refuses. */
-export const NO_PASS: Pass = 0;
 /** How much longer than openMs the breaker may stay open, at random: callers of one target must not probe it in step. */
 const JITTER = 0.2;
 /** Where doubling stops, so that numbers stay finite; maxOpenMs is reached long before. */
@@ -36,7 +30,7 @@ const MOST_DOUBLINGS = 30;
  * comes, so a breaker that nobody uses costs nothing, and `open` and `halfOpen` are announced at that moment.
  * Source: Nygard, "Release It!", 2007, chapter 5; the state machine and its events are opossum's.
  */
-export class Breaker {
+export class Breaker implements Gate {
   readonly name: string;
   readonly #spec: Live<BreakerSpec>;
   readonly #clock: Clock;
@@ -102,7 +96,7 @@ export class Breaker {
     if (closed) {
       if (slow) this.#judge(spec, now);
     } else if (slow) {
-      this.#open(now);
+      this.#open(now, 'its probe was slow');
     } else {
       this.#proven++;
       this.#settle(now);
@@ -121,7 +115,7 @@ export class Breaker {
     if (timedOut) this.#tell('timeout', error, durationMs, []);
     this.#tell('failure', error, durationMs, []);
     if (closed) this.#judge(spec, now);
-    else this.#open(now);
+    else this.#open(now, 'its probe failed');
   }
 
   /** The call says nothing about the target: the caller's mistake, a refusal of ours, a cancellation. */
@@ -147,7 +141,7 @@ export class Breaker {
   }
 
   get #engine(): Circuit {
-    return (this.#circuit ??= new Circuit(this.name, new WindowStatus(() => this.#currentWindow()), this.#turned));
+    return (this.#circuit ??= new Circuit(this.name, new WindowStatus(() => this.#currentWindow())));
   }
 
   get #opened(): boolean {
@@ -204,12 +198,14 @@ export class Breaker {
     if (this.#closedPass !== NO_PASS) return;
     if (!this.#opened) {
       const overdue = Math.min(...this.#probes.values());
-      if (overdue <= now) this.#open(overdue);
+      if (overdue <= now) this.#open(overdue, 'its probe had no answer in time');
       else if (this.#proven >= this.#spec.value.probes) return this.#close();
     }
     if (this.#opened) {
       const openUntil = this.#openUntil();
-      if (now >= openUntil) this.#engine.probe(openUntil - this.#openedAt);
+      if (now < openUntil) return;
+      this.#engine.probe(openUntil - this.#openedAt);
+      this.#turned?.('halfOpen', undefined);
     }
   }
 
@@ -219,7 +215,8 @@ export class Breaker {
     if (calls < spec.volumeThreshold) return;
     const failing = 100 * failures >= spec.errorThresholdPercentage * calls;
     const slowing = spec.slowCallDurationMs !== undefined && 100 * slow >= spec.slowCallPercentage * calls;
-    if (failing || slowing) this.#open(now);
+    if (failing) this.#open(now, `${failures} of ${calls} calls failed`);
+    else if (slowing) this.#open(now, `${slow} of ${calls} calls were slow`);
   }
 
   #openUntil(): number {
@@ -228,7 +225,7 @@ export class Breaker {
     return this.#openedAt + Math.min(maxOpenMs, doubled) * this.#stretch;
   }
 
-  #open(at: number): void {
+  #open(at: number, why: string): void {
     this.#closedPass = NO_PASS;
     this.#probes.clear();
     this.#proven = 0;
@@ -236,6 +233,7 @@ export class Breaker {
     this.#openedAt = at;
     this.#stretch = 1 + JITTER * this.#random();
     this.#engine.open();
+    this.#turned?.('open', why);
   }
 
   #close(): void {
@@ -246,5 +244,6 @@ export class Breaker {
     // What was counted led to the opening; kept, one later failure would be enough to open again.
     this.#window.clear();
     this.#engine.close();
+    this.#turned?.('closed', 'its probes succeeded');
   }
 }

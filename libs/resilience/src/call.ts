@@ -22,7 +22,8 @@ export class Call extends Run implements Caller {
     this.reject = reject;
   }
 
-  protected onAnswer(value: unknown): void {
+  protected onAnswer(value: unknown, now: number): void {
+    this.pipeline.window.succeeded(now - this.startedAt);
     this.pipeline.ended('ok', this.trace);
     this.resolve(value);
   }

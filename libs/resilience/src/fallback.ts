@@ -13,6 +13,8 @@ export type Fallback = string | ((...args: never[]) => unknown) | { readonly val
 /** Someone who waits for a call. */
 export interface Caller {
   readonly pipeline: Pipeline;
+  /** When it began to wait, on the pipeline's clock, in milliseconds. */
+  readonly startedAt: number;
   readonly context: CallContext | undefined;
   /** What its observer gave it. */
   readonly trace: TraceContext | undefined;
@@ -31,6 +33,7 @@ export interface Caller {
 export function endWithout(caller: Caller, error: unknown, outcome: Outcome): void {
   const { pipeline, trace } = caller;
   const { hooks, observer } = pipeline;
+  noteFailure(caller, outcome, error);
   const { fallback, fallbackOn: covers = coversByDefault } = hooks;
   if (fallback === undefined || caller.shown) {
     pipeline.ended(outcome, trace);
@@ -57,6 +60,18 @@ export function endWithout(caller: Caller, error: unknown, outcome: Outcome): vo
       refused(thrown);
     }
   });
+}
+
+/** For the operators' figures, in which a fallback makes no failure good, and what was the caller's own mistake is none. */
+export function noteFailure(
+  { pipeline: { clock, window }, startedAt }: Caller,
+  outcome: Outcome,
+  error: unknown,
+): void {
+  if (outcome === 'cancelled') return;
+  if (outcome === 'error' && isCallersMistake(error)) window.succeeded(clock.now() - startedAt);
+  else if (outcome === 'error' || outcome === 'timeout') window.failed(clock.now() - startedAt);
+  else window.refused();
 }
 
 /** Everything but the caller's own mistakes: there, another answer would be a wrong one. */

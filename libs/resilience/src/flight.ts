@@ -7,7 +7,7 @@ import {
   type TraceContext,
 } from '@holdfast/core';
 import { tooLate } from './deadline.js';
-import { endWithout, type Caller } from './fallback.js';
+import { endWithout, noteFailure, type Caller } from './fallback.js';
 import { cancellation } from './departure.js';
 import type { Outcome } from './outcome.js';
 import type { Pipeline } from './pipeline.js';
@@ -53,20 +53,18 @@ export class Flight extends Run {
     if (this.#passengers.size === 0) this.cancel(new Cancelled('Nobody waits for it any more.'));
   }
 
-  protected onAnswer(value: unknown): void {
+  protected onAnswer(value: unknown, now: number): void {
     this.#land();
-    this.pipeline.cache?.keep(this.#key, value, this.pipeline.clock.now());
-    for (const passenger of this.#passengers) passenger.answered(value, 'ok');
+    this.pipeline.cache?.keep(this.#key, value, now);
+    for (const passenger of this.#passengers) passenger.answered(value, now);
   }
 
   protected onFailure(error: unknown, outcome: Outcome): void {
     this.#land();
     const stale = this.pipeline.cache?.stale(this.#key, this.pipeline.clock.now());
     for (const passenger of this.#passengers) {
-      if (stale) {
-        this.pipeline.observer?.decided('stale', passenger.trace);
-        passenger.answered(stale.value, 'fallback');
-      } else passenger.failed(error, outcome);
+      if (stale) passenger.consoled(stale.value, error, outcome);
+      else passenger.failed(error, outcome);
     }
   }
 
@@ -86,6 +84,7 @@ export class Passenger extends WheelEntry implements Caller {
 
   constructor(
     readonly pipeline: Pipeline,
+    readonly startedAt: number,
     readonly self: unknown,
     readonly args: readonly unknown[],
     readonly resolve: (value: unknown) => void,
@@ -121,9 +120,19 @@ export class Passenger extends WheelEntry implements Caller {
     this.#giveUp(tooLate(this.pipeline.name));
   }
 
-  answered(value: unknown, outcome: 'ok' | 'fallback'): void {
+  answered(value: unknown, now: number): void {
     this.#unboard();
-    this.pipeline.ended(outcome, this.trace);
+    this.pipeline.window.succeeded(now - this.startedAt);
+    this.pipeline.ended('ok', this.trace);
+    this.resolve(value);
+  }
+
+  /** Gets an old answer in place of a failure. */
+  consoled(value: unknown, error: unknown, outcome: Outcome): void {
+    this.#unboard();
+    this.pipeline.observer?.decided('stale', this.trace);
+    noteFailure(this, outcome, error);
+    this.pipeline.ended('fallback', this.trace);
     this.resolve(value);
   }
 

@@ -1,12 +1,23 @@
-import { CallContext, Cell, RetryBudget, type Clock, type Live, type Random, type TraceContext } from '@holdfast/core';
+import {
+  CallContext,
+  Cell,
+  RetryBudget,
+  type Clock,
+  type Journal,
+  type Live,
+  type Random,
+  type TraceContext,
+} from '@holdfast/core';
 import { AnswerCache, type CacheSpec } from './cache.js';
-import { Breaker, type BreakerState } from './breaker.js';
+import { Breaker } from './breaker.js';
 import type { BreakerSpec } from './breaker-spec.js';
 import { Bulkhead, type BulkheadSpec } from './bulkhead.js';
 import { Call } from './call.js';
+import { CallWindow, type CallSummary } from './call-window.js';
 import { Flight, Passenger } from './flight.js';
+import { ForcedOpen, type BreakerState, type Gate } from './gate.js';
 import { CallCounters, outcomeOf, type Outcome } from './outcome.js';
-import type { Decision, PolicyObserver } from './policy-observer.js';
+import type { PolicyObserver } from './policy-observer.js';
 import type { Work } from './run.js';
 import type { Hooks, ResilienceSpec } from './spec.js';
 import type { TimerWheel } from './timer-wheel.js';
@@ -20,17 +31,22 @@ export interface PipelineDeps {
   readonly budget: RetryBudget;
   /** Watches the calls. @default nobody does */
   readonly observer?: PolicyObserver | undefined;
+  /** Where changes of the breaker's state are noted. @default nowhere */
+  readonly journal?: Journal | undefined;
 }
 
-/** What each change of a breaker's state is called. */
-const turns = { closed: 'closed', open: 'opened', halfOpen: 'probing' } as const satisfies Record<
-  BreakerState,
-  Decision
->;
+/** What each change of a breaker's state is called: as a decision, and as an event with its words. */
+const turns = {
+  closed: ['closed', 'closed', 'closed'],
+  open: ['opened', 'opened', 'opened'],
+  halfOpen: ['probing', 'halfOpen', 'lets a probe through'],
+} as const;
 
 /** What operators see of a name. What has no policy is not there. */
 export interface PipelineState {
   readonly breaker?: BreakerState;
+  /** What an operator has said in the breaker's place. */
+  readonly forced?: 'open' | 'closed';
   readonly bulkhead?: { readonly inUse: number; readonly queued: number; readonly limit: number };
   /** Tokens of the rate limit; below zero while calls wait for theirs. */
   readonly tokens?: number;
@@ -78,12 +94,14 @@ export class Pipeline {
   readonly budget: RetryBudget;
   readonly observer: PolicyObserver | undefined;
   readonly counters = new CallCounters();
+  readonly window = new CallWindow();
   /** Shared runs that are under way, by key. */
   readonly flights = new Map<string, Flight>();
   spec!: ResilienceSpec;
   bucket: TokenBucket | undefined;
   bulkhead: Bulkhead | undefined;
-  breaker: Breaker | undefined;
+  /** None lets every call through. */
+  breaker: Gate | undefined;
   cache: AnswerCache | undefined;
   /** Whether callers that ask for the same share a run. */
   shares = false;
@@ -92,9 +110,11 @@ export class Pipeline {
   readonly #breaker: Kept<BreakerSpec, Breaker>;
   readonly #cache: Kept<CacheSpec, AnswerCache>;
   readonly #unsubscribe: () => void;
+  readonly #journal: Journal | undefined;
+  #forced: 'open' | 'closed' | undefined;
 
   constructor(name: string, spec: Live<ResilienceSpec>, hooks: Hooks, deps: PipelineDeps) {
-    const { clock, random, wheel, budget, observer } = deps;
+    const { clock, random, wheel, budget, observer, journal } = deps;
     this.name = name;
     this.hooks = hooks;
     this.clock = clock;
@@ -104,9 +124,9 @@ export class Pipeline {
     this.observer = observer;
     this.#bucket = new Kept((part) => new TokenBucket(part, clock));
     this.#bulkhead = new Kept((part) => new Bulkhead(part));
-    this.#breaker = new Kept(
-      (part) => new Breaker(name, part, { clock, random, turned: observer && ((state) => this.#turned(state)) }),
-    );
+    this.#journal = journal;
+    const turned = (state: BreakerState, why: string | undefined) => this.#turned(state, why);
+    this.#breaker = new Kept((part) => new Breaker(name, part, { clock, random, turned }));
     this.#cache = new Kept((part) => new AnswerCache(part));
     this.#adopt(spec.value);
     this.#unsubscribe = spec.subscribe((changed) => this.#adopt(changed));
@@ -116,8 +136,9 @@ export class Pipeline {
   call(fn: Work, self: unknown, args: readonly unknown[]): Promise<unknown> {
     this.counters.started++;
     const now = this.clock.now();
+    this.window.advance(now);
     const promise = new Promise(takeSettlers);
-    if (this.shares) this.#share(fn, new Passenger(this, self, args, resolvePromise, rejectPromise), now);
+    if (this.shares) this.#share(fn, new Passenger(this, now, self, args, resolvePromise, rejectPromise), now);
     else new Call(this, fn, self, args, now, resolvePromise, rejectPromise).begin(now);
     return promise;
   }
@@ -132,12 +153,29 @@ export class Pipeline {
   uncount(): void {
     this.counters.started--;
     this.counters.ok--;
+    // It is the first call of the name, so there is nothing else to lose.
+    this.window.clear();
+  }
+
+  /**
+   * Has no call go out (`open`) or no breaker ask whether it may (`closed`), until that is taken back (undefined). Meanwhile the
+   * breaker learns of no call; then it goes on from where it was.
+   */
+  force(state: 'open' | 'closed' | undefined): void {
+    this.#forced = state;
+    this.#adopt(this.spec);
+  }
+
+  /** How its calls went in the last minute. */
+  summary(): CallSummary {
+    return this.window.summary(this.clock.now());
   }
 
   state(): PipelineState {
     const { breaker, bucket, bulkhead, cache, spec } = this;
     return {
       ...(breaker && { breaker: breaker.state }),
+      ...(this.#forced && { forced: this.#forced }),
       ...(bulkhead && {
         bulkhead: { inUse: bulkhead.inUse, queued: bulkhead.queued, limit: spec.bulkhead!.limit },
       }),
@@ -165,7 +203,7 @@ export class Pipeline {
     const kept = this.cache?.fresh(key, now);
     if (kept) {
       this.observer?.decided('cached', passenger.trace);
-      passenger.answered(kept.value, 'ok');
+      passenger.answered(kept.value, now);
     } else if (passenger.board(now)) {
       const flight = this.flights.get(key);
       if (flight) flight.take(passenger);
@@ -174,15 +212,18 @@ export class Pipeline {
   }
 
   /** The breaker has changed, most often by what the call has met that runs now. */
-  #turned(state: BreakerState): void {
-    this.observer?.decided(turns[state], CallContext.current()?.trace);
+  #turned(state: BreakerState, why: string | undefined): void {
+    const [decision, kind, what] = turns[state];
+    this.observer?.decided(decision, CallContext.current()?.trace);
+    this.#journal?.note(kind, this.name, what, why);
   }
 
   #adopt(spec: ResilienceSpec): void {
     this.spec = spec;
     this.bucket = this.#bucket.under(spec.rateLimit);
     this.bulkhead = this.#bulkhead.under(spec.bulkhead);
-    this.breaker = this.#breaker.under(spec.breaker);
+    const breaker = this.#breaker.under(spec.breaker);
+    this.breaker = this.#forced ? (this.#forced === 'open' ? new ForcedOpen(this.name) : undefined) : breaker;
     this.cache = this.#cache.under(spec.cache);
     this.shares = spec.coalesce || spec.cache !== undefined;
   }

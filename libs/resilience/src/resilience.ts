@@ -1,4 +1,14 @@
-import { Cell, RetryBudget, StartupError, systemClock, type Clock, type Live, type Random } from '@holdfast/core';
+import {
+  Cell,
+  RetryBudget,
+  StartupError,
+  systemClock,
+  type Clock,
+  type Journal,
+  type Live,
+  type Random,
+} from '@holdfast/core';
+import type { CallSummary } from './call-window.js';
 import { Pipeline, type PipelineState } from './pipeline.js';
 import type { ObservePolicies } from './policy-observer.js';
 import { readOptions, type Hooks, type ResilienceOptions, type ResilienceSpec } from './spec.js';
@@ -13,6 +23,8 @@ export interface ResilienceConfig {
   readonly specOf?: (name: string, defaults: ResilienceSpec) => Live<ResilienceSpec>;
   /** Watches the calls. @default nobody does */
   readonly observe?: ObservePolicies;
+  /** Where breakers note their changes of state. @default nowhere */
+  readonly journal?: Journal;
 }
 
 /** What `run` takes: there is no class, so the fallback is a function or a value. */
@@ -46,16 +58,18 @@ export class Resilience {
   readonly #specOf: NonNullable<ResilienceConfig['specOf']>;
   readonly #observe: ObservePolicies | undefined;
   readonly #wheel: TimerWheel;
+  readonly #journal: Journal | undefined;
   readonly #named = new Map<string, Named>();
   readonly #budgets = new Map<string, RetryBudget>();
   readonly #byIndex: (Pipeline | undefined)[] = [];
 
-  constructor({ clock = systemClock, random = Math.random, specOf, observe }: ResilienceConfig = {}) {
+  constructor({ clock = systemClock, random = Math.random, specOf, observe, journal }: ResilienceConfig = {}) {
     this.#clock = clock;
     this.#random = random;
     this.#specOf = specOf ?? ((_name, defaults) => new Cell(defaults));
     this.#observe = observe;
     this.#wheel = new TimerWheel(clock);
+    this.#journal = journal;
   }
 
   /**
@@ -75,6 +89,21 @@ export class Resilience {
   /** What operators want to know of each name. */
   states(): Readonly<Record<string, PipelineState>> {
     return Object.fromEntries([...this.#named].map(([name, { pipeline }]) => [name, pipeline.state()]));
+  }
+
+  /** How the calls of each name went in the last minute. */
+  summaries(): Readonly<Record<string, CallSummary>> {
+    return Object.fromEntries([...this.#named].map(([name, { pipeline }]) => [name, pipeline.summary()]));
+  }
+
+  /**
+   * An operator's word in the place of a name's breaker: `open` refuses every call, `closed` lets every call through, `auto`
+   * takes it back. @returns whether there is such a name
+   */
+  force(name: string, state: 'open' | 'closed' | 'auto'): boolean {
+    const pipeline = this.#named.get(name)?.pipeline;
+    pipeline?.force(state === 'auto' ? undefined : state);
+    return pipeline !== undefined;
   }
 
   /** The pipeline of a method. @throws StartupError as `run` does */
@@ -125,6 +154,7 @@ export class Resilience {
       wheel: this.#wheel,
       budget: this.#budgetOf(spec.target ?? name),
       observer: this.#observe?.(name),
+      journal: this.#journal,
     });
     this.#named.set(name, { pipeline, subject, spec, hooks, seen: new WeakSet([options]) });
     return pipeline;

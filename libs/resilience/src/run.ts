@@ -2,7 +2,7 @@ import { Cancelled, Code } from '@holdfast/core';
 import { Admission } from './admission.js';
 import { Attempt, type AttemptOwner } from './attempt.js';
 import { codeOfError, countsAsFailure } from './blame.js';
-import { NO_PASS, type Pass } from './breaker.js';
+import { NO_PASS, type Pass } from './gate.js';
 import type { Bulkhead } from './bulkhead.js';
 import { tooLate } from './deadline.js';
 import { outcomeOf, type Outcome } from './outcome.js';
@@ -53,7 +53,7 @@ export abstract class Run extends Admission implements AttemptOwner {
   }
 
   /** Exactly one of these two is called, once. */
-  protected abstract onAnswer(value: unknown): void;
+  protected abstract onAnswer(value: unknown, now: number): void;
   protected abstract onFailure(error: unknown, outcome: Outcome): void;
 
   get tried(): Set<string> | undefined {
@@ -79,13 +79,11 @@ export abstract class Run extends Admission implements AttemptOwner {
 
   succeeded(attempt: Attempt, value: unknown): void {
     const { breaker, clock } = this.pipeline;
-    if (breaker) {
-      const now = clock.now();
-      breaker.succeeded(attempt.pass, now - attempt.startedAt, now);
-    }
+    const now = clock.now();
+    if (breaker) breaker.succeeded(attempt.pass, now - attempt.startedAt, now);
     if (this.#forget(attempt)) this.#giveUpAll(new Cancelled('Another attempt has answered.'));
     this.leave();
-    this.onAnswer(value);
+    this.onAnswer(value, now);
     // Last: whoever waits for the permit begins its work within this call.
     attempt.permit?.exit();
   }

@@ -16,7 +16,7 @@ export class Departed {
 
   remember(peer: Peer): void {
     this.#forgetOld();
-    if (peer.standing === 'in' && peer.ejections === 0) return;
+    if (peer.standing === 'in' && peer.ejections === 0 && !peer.drained) return;
     this.#peers.delete(peer.address);
     this.#peers.set(peer.address, { peer, leftAt: this.#clock.now() });
   }
@@ -25,7 +25,10 @@ export class Departed {
   recall(peer: Peer): void {
     this.#forgetOld();
     const known = this.#peers.get(peer.address);
-    if (known?.peer.instance.id === peer.instance.id) peer.inherit(known.peer);
+    if (known?.peer.instance.id === peer.instance.id) {
+      peer.inherit(known.peer);
+      peer.drained = known.peer.drained;
+    }
     this.#peers.delete(peer.address);
   }
 

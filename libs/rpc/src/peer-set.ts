@@ -1,4 +1,4 @@
-import { Cell, type Live, type Unsubscribe } from '@holdfast/core';
+import { Cell, type Journal, type Live, type Unsubscribe } from '@holdfast/core';
 import { addressOf, type Instance } from '@holdfast/discovery';
 import type { Balancer } from './balancer/balancer.js';
 import { Departed } from './departed.js';
@@ -24,16 +24,19 @@ export class PeerSet {
   readonly #transport: Transport;
   readonly #balancer: Balancer<Peer>;
   readonly #departed: Departed;
+  readonly #journal: Journal | undefined;
   readonly #peers = new Map<string, Entry>();
   /** The same by what the registry said last: an update of thousands finds what has not changed without a look at it. */
   readonly #byInstance = new Map<Instance, Entry>();
   #updates = 0;
   readonly #connected = new Cell(0);
 
-  constructor(transport: Transport, balancer: Balancer<Peer>, departed: Departed) {
+  /** @param journal where it notes who comes, goes and is cut off. @default nowhere */
+  constructor(transport: Transport, balancer: Balancer<Peer>, departed: Departed, journal?: Journal) {
     this.#transport = transport;
     this.#balancer = balancer;
     this.#departed = departed;
+    this.#journal = journal;
   }
 
   /** How many have a connection that takes calls. */
@@ -64,8 +67,17 @@ export class PeerSet {
       if (seenIn === update) continue;
       const peer = this.#remove(address);
       this.#departed.remember(peer);
+      this.#journal?.note('left', peer.instance.id, `left ${address}`);
       void peer.link.drain();
     }
+  }
+
+  /** Has the peer at `address` get no more calls, or get some again. */
+  drain(address: string, drained: boolean): void {
+    const entry = this.#peers.get(address);
+    if (!entry) return;
+    entry.peer.drained = drained;
+    this.#follow(entry, entry.peer.link.state.value);
   }
 
   /** Closes every link; calls that still run end with LinkFailure. */
@@ -85,10 +97,14 @@ export class PeerSet {
   #add(instance: Instance): Entry {
     const peer = new Peer(instance, this.#transport.connect(addressOf(instance)));
     this.#departed.recall(peer);
-    const unsubscribe = peer.link.state.subscribe((state) => this.#follow(entry, state));
+    const unsubscribe = peer.link.state.subscribe((state) => {
+      this.#noteLink(peer, state);
+      this.#follow(entry, state);
+    });
     const entry: Entry = { peer, unsubscribe, unwatch: undefined, seenIn: 0 };
     this.#peers.set(peer.address, entry);
     this.#balancer.join(peer);
+    this.#journal?.note('joined', instance.id, `joined at ${peer.address}`);
     peer.link.connect();
     this.#follow(entry, peer.link.state.value);
     return entry;
@@ -99,7 +115,10 @@ export class PeerSet {
     this.#byInstance.delete(peer.instance);
     peer.instance = instance;
     this.#balancer.relist(peer, instance);
-    if (renewed) this.#balancer.renew(peer);
+    if (!renewed) return;
+    this.#balancer.renew(peer);
+    this.#journal?.note('joined', instance.id, `has taken over ${peer.address}`);
+    this.drain(peer.address, false);
   }
 
   #remove(address: string): Peer {
@@ -113,9 +132,18 @@ export class PeerSet {
     return peer;
   }
 
+  /** The first connection is part of joining; one that was lost, and one that is back, is news. */
+  #noteLink({ connected, drained, instance, lostAt }: Peer, state: LinkState): void {
+    if (!this.#journal || state === 'closed' || drained) return;
+    if (connected && state !== 'ready') this.#journal.note('lost', instance.id, 'lost its connection');
+    else if (!connected && state === 'ready' && lostAt !== -Infinity) {
+      this.#journal.note('connected', instance.id, 'is connected again');
+    }
+  }
+
   #follow(entry: Entry, state: LinkState): void {
     const { peer } = entry;
-    const connected = state === 'ready';
+    const connected = state === 'ready' && !peer.drained;
     if (peer.connected === connected) return;
     entry.unwatch?.();
     this.#balancer.setConnected(peer, connected);

@@ -10,8 +10,8 @@ export interface PeerState {
   readonly zone: string | undefined;
   /** Share of the load relative to its siblings, 1 to 100. */
   readonly weight: number;
-  /** Its link's where that takes no calls; else ejected, probing (its probe is under way), warming (new or back: few calls at first) or ready. */
-  readonly state: LinkState | 'ejected' | 'probing' | 'warming';
+  /** Its link's where that takes no calls; else drained (an operator wants it so), ejected, probing (its probe is under way), warming (new or back: few calls at first) or ready. */
+  readonly state: LinkState | 'drained' | 'ejected' | 'probing' | 'warming';
   /** Why, where that is not plain. */
   readonly why: string | undefined;
   /** Since when it has been ejected, or has taken calls; milliseconds since the epoch, null before. */
@@ -53,12 +53,14 @@ export function peerStates(peers: readonly Peer[], balancer: Balancer<Peer>, clo
 function stateOf(peer: Peer, balancer: Balancer<Peer>): PeerState['state'] {
   const link = peer.link.state.value;
   if (link !== 'ready') return link;
+  if (peer.drained) return 'drained';
   if (peer.standing === 'out') return 'ejected';
   if (peer.standing !== 'in') return 'probing';
   return balancer.isWarming(peer) ? 'warming' : 'ready';
 }
 
 function whyOf(peer: Peer, balancer: Balancer<Peer>): string | undefined {
+  if (peer.drained) return 'an operator lets it have no calls';
   if (peer.standing === 'in') return peer.onProbation ? 'back from an ejection' : undefined;
   return balancer.panic ? `${peer.why}; takes calls all the same, since most would be ejected` : peer.why;
 }

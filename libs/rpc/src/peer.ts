@@ -7,6 +7,8 @@ export class Peer extends Member {
   readonly link: Link;
   /** What the registry says of it now. */
   instance: Instance;
+  /** An operator has said that it gets no more calls. */
+  drained = false;
 
   constructor(instance: Instance, link: Link) {
     super(addressOf(instance), instance);

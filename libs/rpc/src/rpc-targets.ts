@@ -1,4 +1,4 @@
-import { Cell, systemClock, until, type Clock, type Live, type Random } from '@holdfast/core';
+import { Cell, systemClock, until, type Clock, type Journal, type Live, type Random } from '@holdfast/core';
 import type { Discovery } from '@holdfast/discovery';
 import { rpcClient, type RpcClient, type RpcClientOptions } from './client.js';
 import type { ServiceDefinition } from './method.js';
@@ -16,6 +16,8 @@ export interface RpcTargetsOptions {
   readonly maxPeersOf?: (target: string) => Live<number>;
   /** Watches the calls. @default nobody does */
   readonly observe?: ObserveRpcClient;
+  /** Where targets note what happens to their instances. @default nowhere */
+  readonly journal?: Journal;
   /** @default the system's */
   readonly clock?: Clock;
   /** @default Math.random */
@@ -51,6 +53,7 @@ export class RpcTargets {
         zone: this.options.zone,
         maxPeers: maxPeersOf?.(name),
         observe: this.options.observe,
+        journal: this.options.journal,
       });
       this.#targets.set(name, target);
     }

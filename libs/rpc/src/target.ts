@@ -6,37 +6,17 @@ import {
   RetryBudget,
   until,
   type Clock,
-  type Live,
-  type Random,
   type TraceContext,
-  type Unsubscribe,
 } from '@holdfast/core';
-import type { ServiceView } from '@holdfast/discovery';
 import { Attempts, codeOfFailure, type Attempt, type CallOptions } from './attempts.js';
-import { Balancer } from './balancer/balancer.js';
 import type { Outcome } from './balancer/outcome.js';
-import type { BalancerName } from './balancer/picker.js';
-import { Departed } from './departed.js';
-import { peerHealthCheck } from './health-probe.js';
+import { Fleet, type FleetDeps } from './fleet.js';
 import type { RpcMethod } from './method.js';
 import type { Peer } from './peer.js';
-import { PeerSet } from './peer-set.js';
-import { peerStates, type PeerState } from './peer-state.js';
-import { Prober } from './balancer/prober.js';
 import type { ObserveRpcClient, RpcClientObserver } from './rpc-observer.js';
-import { Subset } from './subset.js';
-import { cancelledBy, LinkFailure, type Transport } from './transport.js';
+import { cancelledBy, LinkFailure } from './transport.js';
 
-export interface TargetDeps {
-  readonly view: ServiceView;
-  readonly transport: Transport;
-  readonly balancer: Live<BalancerName>;
-  readonly clock: Clock;
-  readonly random: Random;
-  /** The zone that this process runs in: instances in it come first. @default none */
-  readonly zone?: string | undefined;
-  /** How many instances it connects to at most; of a larger fleet, each process uses a part. `consistent_hash` needs all. @default 100 */
-  readonly maxPeers?: Live<number> | undefined;
+export interface TargetDeps extends FleetDeps {
   /** Watches the calls. @default nobody does */
   readonly observe?: ObserveRpcClient | undefined;
 }
@@ -49,79 +29,32 @@ interface Sent {
   readonly trace: TraceContext | undefined;
 }
 
-export const defaultMaxPeers = 100;
 /** How long a call waits for a peer that is still connecting, in milliseconds. */
 const CONNECT_WAIT_MS = 1_000;
 /** Attempts of one call in all: an instance that dies and another that dies while it is asked instead. */
 const MAX_ATTEMPTS = 3;
 
 /**
- * One service as this process calls it: its peers, who is next, and what happens when a peer is lost. A call whose link
+ * One service as this process calls it: its fleet, and what happens to a call when a peer is lost. A call whose link
  * failed goes to another peer, once more or twice, within the retry budget: if the proto calls the method idempotent, or
  * if it is certain that the peer never acted on it. What a peer answered, good or bad, is the caller's.
  */
-export class Target {
-  readonly name: string;
-  readonly #deps: TargetDeps;
-  readonly #balancer: Balancer<Peer>;
-  readonly #prober: Prober<Peer>;
-  readonly #peers: PeerSet;
+export class Target extends Fleet {
+  readonly #clock: Clock;
+  readonly #observe: ObserveRpcClient | undefined;
   readonly #budget: RetryBudget;
-  readonly #subset: Subset;
   readonly #observers = new Map<object, RpcClientObserver>();
-  readonly #subscriptions: readonly Unsubscribe[];
 
   constructor(name: string, deps: TargetDeps) {
-    const { clock, random, balancer, view, transport, zone } = deps;
-    this.name = name;
-    this.#deps = deps;
-    this.#prober = new Prober(clock, peerHealthCheck(clock));
-    this.#balancer = new Balancer<Peer>({ picker: balancer.value, clock, random, zone, probes: this.#prober });
-    this.#peers = new PeerSet(transport, this.#balancer, new Departed(clock));
-    this.#budget = new RetryBudget(clock);
-    this.#subset = new Subset({ key: `${name} ${random()}`, zone });
-    this.#subscriptions = [
-      view.instances.subscribe(() => this.#update()),
-      balancer.subscribe((chosen) => {
-        this.#balancer.use(chosen);
-        this.#update();
-      }),
-      ...(deps.maxPeers ? [deps.maxPeers.subscribe(() => this.#update())] : []),
-    ];
-    this.#update();
-  }
-
-  get peers(): readonly Peer[] {
-    return this.#peers.all;
-  }
-
-  get view(): ServiceView {
-    return this.#deps.view;
-  }
-
-  /** How many peers have a connection that takes calls. */
-  get connected(): Live<number> {
-    return this.#peers.connected;
-  }
-
-  /** More than half of the peers would be ejected, so that none is. */
-  get panic(): boolean {
-    return this.#balancer.panic;
-  }
-
-  /** How often a peer was ejected. */
-  get ejections(): number {
-    return this.#balancer.ejections;
+    super(name, deps);
+    this.#clock = deps.clock;
+    this.#observe = deps.observe;
+    this.#budget = new RetryBudget(deps.clock);
   }
 
   /** How many failovers the budget would grant now. */
   get retryBudget(): number {
     return this.#budget.balance;
-  }
-
-  /** How each peer stands, for operators. */
-  states(): readonly PeerState[] {
-    return peerStates(this.peers, this.#balancer, this.#deps.clock);
   }
 
   async unary<Q, S>(method: RpcMethod<Q, S>, request: Q, options: CallOptions): Promise<S> {
@@ -174,19 +107,6 @@ export class Target {
     }
   }
 
-  close(): void {
-    for (const unsubscribe of this.#subscriptions) unsubscribe();
-    this.#prober.close();
-    this.#peers.close();
-  }
-
-  #update(): void {
-    const { view, balancer, maxPeers } = this.#deps;
-    // A key has one home in the whole fleet, not one in each process's part of it.
-    const limit = balancer.value === 'consistent_hash' ? Infinity : (maxPeers?.value ?? defaultMaxPeers);
-    this.#peers.update(this.#subset.of(view.instances.value, limit));
-  }
-
   #begin(
     method: Pick<RpcMethod<unknown, unknown>, 'path'>,
     options: CallOptions,
@@ -194,36 +114,34 @@ export class Target {
     bounded: boolean,
   ): Attempts {
     this.#budget.deposit();
-    return new Attempts(options, this.#deps.clock, idempotent, bounded, this.#observerOf(method));
+    return new Attempts(options, this.#clock, idempotent, bounded, this.#observerOf(method));
   }
 
   #observerOf(method: Pick<RpcMethod<unknown, unknown>, 'path'>): RpcClientObserver | undefined {
-    const { observe } = this.#deps;
-    if (!observe) return undefined;
+    if (!this.#observe) return undefined;
     let observer = this.#observers.get(method);
-    if (!observer) this.#observers.set(method, (observer = observe(method.path, this.name)));
+    if (!observer) this.#observers.set(method, (observer = this.#observe(method.path, this.name)));
     return observer;
   }
 
   #pick(attempts: Attempts): Sent | undefined {
     const attempt = attempts.next();
-    const peer = this.#balancer.pick(attempt, attempt.startedAt);
+    const peer = this.pick(attempt);
     if (!peer) return undefined;
     return { peer, attempt, trace: attempts.to(peer.address) };
   }
 
   #end(attempts: Attempts, { peer, attempt, trace }: Sent, outcome: Outcome, code: Code): void {
-    const now = this.#deps.clock.now();
-    const durationMs = now - attempt.startedAt;
-    this.#balancer.done(peer, outcome, durationMs, attempt, now);
-    attempts.ended(code, durationMs, trace);
+    const now = this.#clock.now();
+    this.done(peer, outcome, attempt, now);
+    attempts.ended(code, now - attempt.startedAt, trace);
   }
 
   /** Waits for a peer while one may come: the first view is awaited, or a connection is being made. */
   async #pickSoon(attempts: Attempts): Promise<Sent> {
-    const { clock, view } = this.#deps;
+    const clock = this.#clock;
     const budgetMs = Math.min(CONNECT_WAIT_MS, attempts.deadline - clock.now());
-    if (budgetMs > 0 && (this.#peers.hopeful || view.origin === 'none')) {
+    if (budgetMs > 0 && this.hopeful) {
       using wait = abortAfter(clock, budgetMs, 'no peer became ready', attempts.signal);
       await until(this.connected, (count) => count > 0, wait.signal).catch(() => undefined);
     }
@@ -240,7 +158,7 @@ export class Target {
     if (!(error instanceof LinkFailure)) return false;
     // An outer layer that retries decides about calls that may have been acted on; moving one that was not is no retry.
     if (error.processed === 'maybe' && (!attempts.idempotent || attempts.retriesOwned)) return false;
-    if (attempts.count >= MAX_ATTEMPTS || attempts.deadline <= this.#deps.clock.now()) return false;
+    if (attempts.count >= MAX_ATTEMPTS || attempts.deadline <= this.#clock.now()) return false;
     if (!this.#budget.withdraw()) return false;
     attempts.moves(error);
     return true;

@@ -7,6 +7,7 @@ import {
   type HealthIndicatorResult,
 } from '@nestjs/terminus';
 import type { Config } from '@holdfast/config';
+import { ConsoleModule, type ConsoleSubject } from '@holdfast/console';
 import type { Clock } from '@holdfast/core';
 import type { Discovery } from '@holdfast/discovery';
 import type { Resilience } from '@holdfast/resilience';
@@ -101,10 +102,10 @@ export class MeshController {
 
 @Module({})
 export class AdminModule {
-  static for(subject: AdminSubject): DynamicModule {
+  static for(subject: AdminSubject, console: ConsoleSubject): DynamicModule {
     return {
       module: AdminModule,
-      imports: [TerminusModule.forRoot({ logger: false })],
+      imports: [TerminusModule.forRoot({ logger: false }), ConsoleModule.for(console)],
       controllers: [HealthController, MeshController, MetricsController],
       providers: [
         { provide: SUBJECT, useValue: subject },

@@ -1,4 +1,4 @@
-import { Cell, type Live } from '@holdfast/core';
+import { Cell, type Journal, type Live } from '@holdfast/core';
 
 /** starting → ready → draining → stopped; a failed start goes straight to stopped. */
 export type Phase = 'starting' | 'ready' | 'draining' | 'stopped';
@@ -14,4 +14,12 @@ export class Lifecycle {
   enter(phase: Phase): void {
     this.#phase.set(phase);
   }
+}
+
+/** Has the journal say when the process `id` serves and drains. */
+export function noteLife(lifecycle: Lifecycle, id: string, journal: Journal): void {
+  lifecycle.phase.subscribe((phase) => {
+    if (phase === 'ready') journal.note('serving', id, 'serves');
+    if (phase === 'draining') journal.note('draining', id, 'drains: it takes no new work, and ends what it has');
+  });
 }

@@ -19,6 +19,14 @@ export const serviceSettings = z.object({
     .string()
     .default('127.0.0.1')
     .describe('Address the admin port listens on; widen it only where the network keeps strangers out, as in a pod.'),
+  ADMIN_TOKEN: z
+    .string()
+    .min(16, 'must have 16 characters or more')
+    .max(1_024)
+    .optional()
+    .describe(
+      'What operators enter on the live page to act from it; without it, the page only shows. A secret: it is never logged.',
+    ),
   ADVERTISE_HOST: z
     .string()
     .optional()

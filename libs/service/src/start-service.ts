@@ -5,7 +5,7 @@ import type { DynamicModule, Type } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
 import { Config, FileConfigSnapshots, openConfigDrivers } from '@holdfast/config';
-import { abortAfter, sleep, systemClock, until, type Clock, type Live, type Random } from '@holdfast/core';
+import { abortAfter, Journal, sleep, systemClock, until, type Clock, type Live, type Random } from '@holdfast/core';
 import { Discovery, FileSnapshots, openRegistry, type Instance, type Registration } from '@holdfast/discovery';
 import { Resilience, resilienceSpec } from '@holdfast/resilience';
 import {
@@ -18,9 +18,10 @@ import {
 } from '@holdfast/rpc';
 import { Telemetry } from '@holdfast/telemetry';
 import { AdminModule } from './admin.module.js';
+import { consoleOf } from './console-of.js';
 import { closeHttp, httpEdge, listen } from './http-edge.js';
 import { balancer, balancerKey, LOG_LEVEL_KEY, maxPeers, maxPeersKey, resilienceKey } from './config-demands.js';
-import { Lifecycle } from './lifecycle.js';
+import { Lifecycle, noteLife } from './lifecycle.js';
 import { levelsFrom, logLevel, type LeastLevel } from './log-level.js';
 import { selfOf, type Self } from './self.js';
 import { ServiceModule } from './service.module.js';
@@ -81,6 +82,8 @@ export async function startService(app: Type | DynamicModule, options: ServiceOp
   if (options.settings) values.set(options.settings, readSettings(options.settings, env));
   const self = options.self ?? selfOf(options.name, settings);
   const lifecycle = new Lifecycle();
+  const journal = new Journal({ clock });
+  noteLife(lifecycle, self.id, journal);
   const closers: (() => Promise<void> | void)[] = [];
   const closeAll = async () => {
     for (const close of closers.splice(0).toReversed()) await close();
@@ -93,6 +96,7 @@ export async function startService(app: Type | DynamicModule, options: ServiceOp
       clock,
       random,
       snapshots: new FileConfigSnapshots(join(settings.SNAPSHOT_DIR, 'config')),
+      journal,
     });
     closers.push(() => config.close());
     await config.start({ withinMs: FIRST_CONFIG_MS });
@@ -113,6 +117,7 @@ export async function startService(app: Type | DynamicModule, options: ServiceOp
       random,
       snapshots: new FileSnapshots(join(settings.SNAPSHOT_DIR, self.name)),
       probe: healthProbe(transport),
+      journal,
     });
     closers.push(() => discovery.close());
     const targets = new RpcTargets(discovery, transport, {
@@ -122,12 +127,14 @@ export async function startService(app: Type | DynamicModule, options: ServiceOp
       clock,
       random,
       observe: telemetry.called,
+      journal,
     });
     closers.push(() => targets.close());
 
     const resilience = new Resilience({
       clock,
       random,
+      journal,
       specOf: (name, defaults) => config.live(resilienceKey(name), resilienceSpec, defaults),
       observe: telemetry.policies,
     });
@@ -145,8 +152,9 @@ export async function startService(app: Type | DynamicModule, options: ServiceOp
       ? await listen(nest, settings.HOST, settings.PORT, { host: 'HOST', port: 'PORT' })
       : undefined;
 
+    const subject = { self, lifecycle, config, discovery, targets, resilience, telemetry, clock };
     const admin = await NestFactory.create<NestFastifyApplication>(
-      AdminModule.for({ self, lifecycle, config, discovery, targets, resilience, telemetry, clock }),
+      AdminModule.for(subject, consoleOf(subject, journal, app, settings)),
       new FastifyAdapter(),
       { abortOnError: false },
     );

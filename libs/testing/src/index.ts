@@ -7,5 +7,6 @@ export { freePort, type Backend, type BackendCluster } from './backends/backend.
 export { startConsulCluster, withConsul, type ConsulOptions } from './backends/consul.js';
 export { startEtcdCluster, withEtcd, type EtcdOptions } from './backends/etcd.js';
 export { withPrometheus, type PrometheusOptions } from './backends/prometheus.js';
+export { Browser, type PageLook, type BrowserPage } from './browser.js';
 export { AppProcess, type AppProcessOptions, type Ready } from './app-process.js';
 export { Mesh } from './mesh.js';

@@ -54,7 +54,7 @@ function introduction(children: readonly Child[]): readonly string[] {
     `Change a number while it runs: edit ${SETTINGS_FILE}, or`,
     `  npm run config -- set user-service greeting.template 'Good day, {name}'`,
     '',
-    'Health and state:',
+    'Live page, health and state:',
     ...children.map(({ label, ready }) => `  ${label.padEnd(width)}  ${ready?.admin ?? 'restarts'}`),
     '',
     'Ctrl-C drains and stops.',

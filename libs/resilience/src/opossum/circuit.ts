@@ -20,30 +20,15 @@ specimen.shutdown();
  * are taken off, because they start timers and close on any success, even of a call from before the opening.
  */
 export class Circuit extends CircuitBreaker<[], never> {
-  readonly #turned: ((state: 'open' | 'halfOpen' | 'closed') => void) | undefined;
-
-  /** @param turned told of each change of the state, once it is made */
-  constructor(name: string, status: CircuitBreaker.Status, turned?: (state: 'open' | 'halfOpen' | 'closed') => void) {
+  constructor(name: string, status: CircuitBreaker.Status) {
     super(action, { name, status, timeout: false, enableSnapshots: false });
     this.removeAllListeners();
-    this.#turned = turned;
-  }
-
-  override open(): void {
-    super.open();
-    this.#turned?.('open');
-  }
-
-  override close(): void {
-    super.close();
-    this.#turned?.('closed');
   }
 
   /** From open to half-open. `openedMs` is how long it was open. */
   probe(openedMs: number): void {
     (this as unknown as Inner)[stateKey] = halfOpenState;
     this.emit('halfOpen', openedMs);
-    this.#turned?.('halfOpen');
   }
 
   override eventNames(): (string | symbol)[] {

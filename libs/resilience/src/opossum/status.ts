@@ -1,6 +1,7 @@
 import { EventEmitter } from 'node:events';
 import CircuitBreaker from 'opossum';
-import type { BreakerWindow, Counts, Durations } from '../breaker-window.js';
+import type { BreakerWindow, Counts } from '../breaker-window.js';
+import type { Durations } from '../durations.js';
 
 /** opossum's percentiles, in the keys that its metrics packages read. */
 const percentiles = [0, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99, 0.995, 1] as const;

@@ -16,6 +16,8 @@ export interface BalancerOptions<M extends Member> {
   readonly zone?: string | undefined;
   /** Probes ejected members. @default none: they come back only while most are out */
   readonly probes?: Probes<M>;
+  /** Told when a member was ejected, or takes calls again. @default nobody is */
+  readonly onJudged?: ((member: M, standing: 'ejected' | 'readmitted') => void) | undefined;
 }
 
 /** Probes ejected members, and tells the balancer by {@link Balancer.readmit}, `extend` or `tryByCall`. */
@@ -46,7 +48,7 @@ export class Balancer<M extends Member = Member> {
   /** Ejected ones that the next idempotent call is to probe. */
   readonly #trials = new Set<M>();
 
-  constructor({ picker, clock, random, zone, probes }: BalancerOptions<M>) {
+  constructor({ picker, clock, random, zone, probes, onJudged }: BalancerOptions<M>) {
     this.#clock = clock;
     this.#probes = probes;
     this.#ejections = new Ejections(random, {
@@ -55,6 +57,7 @@ export class Balancer<M extends Member = Member> {
         this.#trials.delete(member);
         probes?.schedule(this, member, pauseMs);
       },
+      judged: (member, standing) => onJudged?.(member, standing),
     });
     this.#selection = new Selection(picker, zone, this.#score, random, (member, now) =>
       this.#ejections.eject(member, `no answer for ${Math.round(member.silence(now))} ms`, now),

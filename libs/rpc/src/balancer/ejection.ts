@@ -20,6 +20,8 @@ export interface EjectionEvents<M extends Member> {
   moved(member: M): void;
   /** `member` is to be probed in so many milliseconds. */
   waits(member: M, pauseMs: number): void;
+  /** `member` has gone out, for the reason that it has, or is in again. */
+  judged(member: M, standing: 'ejected' | 'readmitted'): void;
 }
 
 /**
@@ -93,6 +95,7 @@ export class Ejections<M extends Member> {
     this.#pause(member, now);
     if (!this.#panic) this.#events.moved(member);
     this.#weigh();
+    this.#events.judged(member, 'ejected');
   }
 
   /** The probe of `member` begins: `trial` where a real call is to be it. */
@@ -117,6 +120,7 @@ export class Ejections<M extends Member> {
     if (!this.#panic) member.enter(now);
     this.#events.moved(member);
     this.#weigh();
+    this.#events.judged(member, 'readmitted');
   }
 
   #pause(member: M, now: number): void {

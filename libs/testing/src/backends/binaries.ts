@@ -3,7 +3,7 @@ import { delimiter, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 /** A program that the tests and benchmarks run as a real process. */
-export type BackendName = 'consul' | 'etcd' | 'etcdctl' | 'prometheus' | 'promtool' | 'wrk';
+export type BackendName = 'chromium' | 'consul' | 'etcd' | 'etcdctl' | 'prometheus' | 'promtool' | 'wrk';
 
 const told = new Set<BackendName>();
 

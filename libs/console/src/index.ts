@@ -1,0 +1,3 @@
+export { ConsoleModule } from './console.module.js';
+export type { ConsoleSubject } from './subject.js';
+export type { Snapshot } from './snapshot.js';
