@@ -12,12 +12,13 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
   'libs/discovery': ['core'],
   'libs/rpc': ['core', 'discovery', 'proto'],
   'libs/resilience': ['core'],
+  'libs/edge': ['config', 'core', 'resilience'],
   'libs/telemetry': ['config', 'core', 'discovery', 'resilience', 'rpc'],
   'libs/console': ['config', 'core', 'discovery', 'resilience', 'rpc'],
-  'libs/service': ['config', 'console', 'core', 'discovery', 'proto', 'resilience', 'rpc', 'telemetry'],
+  'libs/service': ['config', 'console', 'core', 'discovery', 'edge', 'proto', 'resilience', 'rpc', 'telemetry'],
   'libs/testing': ['config', 'core', 'discovery', 'proto', 'resilience', 'rpc', 'service', 'telemetry'],
-  'apps/gateway': ['config', 'core', 'proto', 'resilience', 'rpc', 'service', 'telemetry'],
-  'apps/user-service': ['config', 'core', 'proto', 'resilience', 'rpc', 'service', 'telemetry'],
+  'apps/gateway': ['config', 'core', 'edge', 'proto', 'resilience', 'rpc', 'service', 'telemetry'],
+  'apps/user-service': ['config', 'core', 'edge', 'proto', 'resilience', 'rpc', 'service', 'telemetry'],
   tools: ['config', 'core', 'gateway', 'rpc', 'service', 'telemetry', 'user-service'],
 };
 

@@ -60,6 +60,14 @@ describe('what keeps an app from starting is one sentence and exit code 1', () =
     ['a registry that cannot be read', gateway, () => ({ REGISTRY_URL: 'file:a-file' }), 'REGISTRY_URL', 'name one'],
     ['an unknown database', userService, () => ({ DATABASE_URL: 'mysql://root:secret@x' }), 'DATABASE_URL', 'file:'],
     ['a database that is none', userService, () => ({ DATABASE_URL: 'file:text.db' }), 'DATABASE_URL', ''],
+    [
+      'keys for everybody',
+      gateway,
+      () => ({ AUTH_JWKS_URL: 'https://id.test/keys' }),
+      'AUTH_JWKS_URL',
+      'AUTH_AUDIENCE',
+    ],
+    ['a proxy that is none', gateway, () => ({ TRUST_PROXY: 'everybody' }), 'TRUST_PROXY', '10.0.0.0/8'],
     ['a log level that is none', gateway, () => ({ LOG_LEVEL: 'loud' }), 'LOG_LEVEL', 'debug, log, warn or error'],
   ])('%s', async (_what, script, env, name, hint) => {
     const { code, stdout, stderr } = await run(script, env(), folder);

@@ -1,8 +1,8 @@
+import { invalidRequest } from '@holdfast/edge';
 import { UserServiceDefinition } from '@holdfast/proto/user/v1/user';
 import { RpcModule } from '@holdfast/rpc';
 import { Module, StandardSchemaValidationPipe } from '@nestjs/common';
 import { APP_PIPE } from '@nestjs/core';
-import { invalidRequest } from './invalid-request.js';
 import { UsersClient } from './users/users.client.js';
 import { UsersController } from './users/users.controller.js';
 

@@ -12,6 +12,8 @@ export interface TraceContext {
 
 /** What an event of a span says of itself: short words and numbers, and nothing that a request brought. */
 export type TraceFacts = Readonly<Record<string, string | number | boolean>>;
+/** Under which name the identity of a call travels between services; what comes in from outside under it is dropped. */
+export const IDENTITY_HEADER = 'x-holdfast-identity';
 
 export interface CallContextFields {
   /** When the caller stops waiting, on the process's monotonic clock (`Clock.now()`), in milliseconds. @default Infinity */
@@ -20,6 +22,8 @@ export interface CallContextFields {
   readonly signal?: CancelSignal | (() => CancelSignal);
   readonly requestId?: string | undefined;
   readonly trace?: TraceContext | undefined;
+  /** On whose behalf the call is made, as the edge has signed it: opaque, passed on as it is, and checked by who acts on it. */
+  readonly identity?: string | undefined;
   /** Which try of the logical call this is; 0 is the first. @default 0 */
   readonly attempt?: number;
   /** Addresses that earlier attempts of the logical call went to; the balancer adds to it and avoids them. */
@@ -41,6 +45,7 @@ export class CallContext {
   readonly deadline: number;
   readonly requestId: string | undefined;
   readonly trace: TraceContext | undefined;
+  readonly identity: string | undefined;
   readonly attempt: number;
   readonly hashKey: string | undefined;
   readonly retriesOwned: boolean;
@@ -52,6 +57,7 @@ export class CallContext {
     this.deadline = fields.deadline ?? Infinity;
     this.requestId = fields.requestId;
     this.trace = fields.trace;
+    this.identity = fields.identity;
     this.attempt = fields.attempt ?? 0;
     this.#tried = fields.tried;
     this.hashKey = fields.hashKey;
@@ -103,6 +109,7 @@ export class CallContext {
     return new CallContext({
       requestId: this.requestId,
       trace: this.trace,
+      identity: this.identity,
       attempt: this.attempt,
       hashKey: this.hashKey,
       retriesOwned: this.retriesOwned,

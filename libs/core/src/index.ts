@@ -1,4 +1,10 @@
-export { CallContext, type CallContextFields, type TraceContext, type TraceFacts } from './call-context.js';
+export {
+  CallContext,
+  IDENTITY_HEADER,
+  type CallContextFields,
+  type TraceContext,
+  type TraceFacts,
+} from './call-context.js';
 export type { CallObserver } from './call-observer.js';
 export { abortSignalOf, Cancellation, listenTo, type CancelListener, type CancelSignal } from './cancellation.js';
 export {

@@ -51,6 +51,7 @@ export class Attempt extends CallContext {
       deadline,
       requestId: context?.requestId,
       trace: owner.trace,
+      identity: context?.identity,
       hashKey: context?.hashKey,
       attempt: (context?.attempt ?? 0) + count,
       retriesOwned: owner.repeats || (context?.retriesOwned ?? false),

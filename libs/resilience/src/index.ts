@@ -7,7 +7,8 @@ export { decisions, type Decision, type ObservePolicies, type PolicyObserver } f
 export type { CallSummary } from './call-window.js';
 export { outcomes, type CallCounters, type Outcome } from './outcome.js';
 export type { Fallback } from './fallback.js';
-export type { Duration } from './duration.js';
+export { duration, type Duration } from './duration.js';
+export { TokenBucket, type RateLimitSpec } from './token-bucket.js';
 export { Breaker, type BreakerDeps } from './breaker.js';
 export type { BreakerState, Pass } from './gate.js';
 export { breakerSpec, type BreakerSpec } from './breaker-spec.js';

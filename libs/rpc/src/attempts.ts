@@ -4,6 +4,7 @@ import {
   Code,
   codeFacts,
   DeadlineExceeded,
+  IDENTITY_HEADER,
   ServiceError,
   type CancelSignal,
   type Clock,
@@ -141,6 +142,7 @@ export class Attempts {
     const metadata: Record<string, string | Uint8Array> = { ...this.#options.metadata };
     const context = this.#context;
     if (context?.requestId) metadata['x-request-id'] = context.requestId;
+    if (context?.identity) metadata[IDENTITY_HEADER] = context.identity;
     if (trace) {
       metadata['traceparent'] = trace.traceparent;
       if (trace.tracestate) metadata['tracestate'] = trace.tracestate;

@@ -6,28 +6,10 @@ import {
   type HealthCheckResult,
   type HealthIndicatorResult,
 } from '@nestjs/terminus';
-import type { Config } from '@holdfast/config';
 import { ConsoleModule, type ConsoleSubject } from '@holdfast/console';
-import type { Clock } from '@holdfast/core';
-import type { Discovery } from '@holdfast/discovery';
-import type { Resilience } from '@holdfast/resilience';
-import type { RpcTargets } from '@holdfast/rpc';
 import { Telemetry } from '@holdfast/telemetry';
-import type { Lifecycle } from './lifecycle.js';
 import { MetricsController } from './metrics.controller.js';
-import type { Self } from './self.js';
-
-/** What the admin port shows. */
-export interface AdminSubject {
-  readonly self: Self;
-  readonly lifecycle: Lifecycle;
-  readonly config: Config;
-  readonly discovery: Discovery;
-  readonly targets: RpcTargets;
-  readonly clock: Clock;
-  readonly resilience: Resilience;
-  readonly telemetry: Telemetry;
-}
+import type { Platform } from './platform.js';
 
 /** How many reasons readiness gives; `/mesh` has them all. */
 const MOST_REASONS = 5;
@@ -38,7 +20,7 @@ const SUBJECT = Symbol('admin subject');
 export class HealthController {
   constructor(
     @Inject(HealthCheckService) private readonly health: HealthCheckService,
-    @Inject(SUBJECT) private readonly subject: AdminSubject,
+    @Inject(SUBJECT) private readonly subject: Platform,
   ) {}
 
   /** The process can still answer. It looks at nothing else: restarting it would mend no dependency. */
@@ -76,7 +58,7 @@ export class HealthController {
 
 @Controller('mesh')
 export class MeshController {
-  constructor(@Inject(SUBJECT) private readonly subject: AdminSubject) {}
+  constructor(@Inject(SUBJECT) private readonly subject: Platform) {}
 
   /** Who this process is, how its settings stand, what it believes about the registry, what it calls, and how its policies stand. */
   @Get()
@@ -102,7 +84,7 @@ export class MeshController {
 
 @Module({})
 export class AdminModule {
-  static for(subject: AdminSubject, console: ConsoleSubject): DynamicModule {
+  static for(subject: Platform, console: ConsoleSubject): DynamicModule {
     return {
       module: AdminModule,
       imports: [TerminusModule.forRoot({ logger: false }), ConsoleModule.for(console)],

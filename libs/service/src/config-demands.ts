@@ -1,5 +1,6 @@
 import type { DynamicModule, Type } from '@nestjs/common';
 import { configKeyOf, type Demand } from '@holdfast/config';
+import { edgeDemands } from '@holdfast/edge';
 import { resilienceSpec, specsOn } from '@holdfast/resilience';
 import { balancerNames, defaultBalancer, defaultMaxPeers, targetOf, type BalancerName } from '@holdfast/rpc';
 import { z } from 'zod';
@@ -28,7 +29,7 @@ export const maxPeers = z
 
 /**
  * Everything that an app with this root module asks the configuration store for, without starting it: its own keys, the names
- * that its classes have policies under, the targets that it calls, and what every app has. A name that is used by
+ * that its classes have policies and limits under, the targets that it calls, and what every app has. A name that is used by
  * `Resilience.run` alone is in no metadata: declare it as a key of the app's own to have it known.
  * @throws StartupError where a `@Resilient` has wrong options
  */
@@ -43,6 +44,7 @@ export async function configDemands(app: Type | DynamicModule): Promise<readonly
       { key: balancerKey(target), schema: balancer },
       { key: maxPeersKey(target), schema: maxPeers },
     ]),
+    ...edgeDemands(classes),
     ...specs.map(({ name, spec }) => ({ key: resilienceKey(name), schema: resilienceSpec, code: spec })),
     ...own,
   ];

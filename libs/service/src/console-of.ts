@@ -1,24 +1,16 @@
 import type { DynamicModule, Type } from '@nestjs/common';
 import { ConfigEditor } from '@holdfast/config';
 import type { ConsoleSubject } from '@holdfast/console';
-import type { Journal } from '@holdfast/core';
-import type { AdminSubject } from './admin.module.js';
 import { configDemands } from './config-demands.js';
-import type { ServiceSettings } from './service-settings.js';
+import type { Platform } from './platform.js';
 
 /** What the live page shows of a process, and lets operators with the token do. */
-export function consoleOf(
-  subject: AdminSubject,
-  journal: Journal,
-  app: Type | DynamicModule,
-  { ADMIN_TOKEN: token }: ServiceSettings,
-): ConsoleSubject {
-  const { clock, config, self } = subject;
+export function consoleOf(platform: Platform, app: Type | DynamicModule): ConsoleSubject {
+  const { clock, config, discovery, journal, lifecycle, resilience, self, settings, targets } = platform;
   const editor = async () => {
-    return new ConfigEditor(self.name, await configDemands(app), config.drivers, {
-      clock,
-      by: `live page of ${self.id}`,
-    });
+    const by = `live page of ${self.id}`;
+    return new ConfigEditor(self.name, await configDemands(app), config.drivers, { clock, by });
   };
-  return { ...subject, journal, token, editor };
+  const token = settings.ADMIN_TOKEN;
+  return { clock, config, discovery, journal, lifecycle, resilience, self, targets, token, editor };
 }

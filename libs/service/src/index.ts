@@ -12,5 +12,4 @@ export {
 } from './settings.js';
 export { serviceSettings } from './service-settings.js';
 export { Lifecycle, type Phase } from './lifecycle.js';
-export { ProblemFilter, problemOf, type Problem } from './problem-filter.js';
 export { configDemands } from './config-demands.js';

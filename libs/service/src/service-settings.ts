@@ -1,3 +1,4 @@
+import { edgeSettings } from '@holdfast/edge';
 import { z } from 'zod';
 import { logLevel } from './log-level.js';
 import { port, wholeNumber } from './settings.js';
@@ -84,6 +85,7 @@ export const serviceSettings = z.object({
     .describe(
       'Share of the traces begun here that is kept, 0 to 1; what a caller has begun is kept if the caller keeps it.',
     ),
+  ...edgeSettings.shape,
   NODE_ENV: z.string().default('development').describe('With production, gRPC reflection is off.'),
 });
 

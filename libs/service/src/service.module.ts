@@ -3,11 +3,11 @@ import { ConfigModule } from '@nestjs/config';
 import { APP_FILTER } from '@nestjs/core';
 import { LiveConfigModule, type Config } from '@holdfast/config';
 import { Discovery } from '@holdfast/discovery';
+import { ProblemFilter } from '@holdfast/edge';
 import { ResilienceModule, type Resilience } from '@holdfast/resilience';
 import { RpcErrorFilter, RpcTargets } from '@holdfast/rpc';
 import { Telemetry } from '@holdfast/telemetry';
 import type { z } from 'zod';
-import { ProblemFilter } from './problem-filter.js';
 import { SELF, type Self } from './self.js';
 import type { SettingsSchema } from './settings.js';
 
@@ -25,6 +25,8 @@ export const InjectSettings = (schema: SettingsSchema) => Inject(settingsToken(s
 
 export interface ServiceModuleOptions {
   readonly app: Type | DynamicModule;
+  /** What the edge's decorators in the app need. */
+  readonly edge: DynamicModule;
   readonly self: Self;
   readonly config: Config;
   readonly discovery: Discovery;
@@ -56,7 +58,13 @@ export class ServiceModule {
     });
     return {
       module: ServiceModule,
-      imports: [environment, LiveConfigModule.of(options.config), ResilienceModule.of(options.resilience), options.app],
+      imports: [
+        environment,
+        LiveConfigModule.of(options.config),
+        ResilienceModule.of(options.resilience),
+        options.edge,
+        options.app,
+      ],
       providers: [...shared, errors],
       exports: shared,
     };

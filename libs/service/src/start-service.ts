@@ -1,28 +1,21 @@
 import 'reflect-metadata';
-import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { DynamicModule, Type } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
-import { Config, FileConfigSnapshots, openConfigDrivers } from '@holdfast/config';
-import { abortAfter, Journal, sleep, systemClock, until, type Clock, type Live, type Random } from '@holdfast/core';
-import { Discovery, FileSnapshots, openRegistry, type Instance, type Registration } from '@holdfast/discovery';
-import { Resilience, resilienceSpec } from '@holdfast/resilience';
-import {
-  GrpcJsServer,
-  GrpcJsTransport,
-  healthProbe,
-  RpcTargets,
-  type RpcServer,
-  type ServiceDefinition,
-} from '@holdfast/rpc';
-import { Telemetry } from '@holdfast/telemetry';
+import { abortAfter, sleep, systemClock, until, type Clock, type Live, type Random } from '@holdfast/core';
+import type { Discovery, Instance, Registration } from '@holdfast/discovery';
+import { EdgeModule } from '@holdfast/edge';
+import type { EdgeOptions } from '@holdfast/edge/server';
+import { GrpcJsServer, type RpcServer, type RpcTargets, type ServiceDefinition } from '@holdfast/rpc';
+import type { Telemetry } from '@holdfast/telemetry';
 import { AdminModule } from './admin.module.js';
 import { consoleOf } from './console-of.js';
-import { closeHttp, httpEdge, listen } from './http-edge.js';
-import { balancer, balancerKey, LOG_LEVEL_KEY, maxPeers, maxPeersKey, resilienceKey } from './config-demands.js';
-import { Lifecycle, noteLife } from './lifecycle.js';
-import { levelsFrom, logLevel, type LeastLevel } from './log-level.js';
+import { edgeOf } from './http-edge.js';
+import { closeHttp, listen, urlOf } from './http-server.js';
+import { Lifecycle } from './lifecycle.js';
+import type { LeastLevel } from './log-level.js';
+import { openPlatform } from './platform.js';
 import { selfOf, type Self } from './self.js';
 import { ServiceModule } from './service.module.js';
 import { serviceSettings, type ServiceSettings } from './service-settings.js';
@@ -33,8 +26,8 @@ export interface ServiceOptions {
   readonly name: string;
   /** The gRPC services that the app's `@GrpcMethod` controllers serve. @default none: no gRPC server */
   readonly rpc?: readonly ServiceDefinition[];
-  /** Whether the app's controllers serve HTTP on `PORT`. @default false */
-  readonly http?: boolean;
+  /** Whether the app's controllers serve HTTP on `PORT`, and how, where the defaults of the edge do not fit. @default false */
+  readonly http?: boolean | EdgeOptions;
   /** The app's own settings, for `@InjectSettings()`. */
   readonly settings?: SettingsSchema;
   /** The process as a member of the mesh. @default made of the name and the settings */
@@ -64,8 +57,6 @@ export interface RunningService {
 
 /** What reflection answers from. */
 const DESCRIPTORS = '@holdfast/proto/descriptors.binpb';
-/** How long a start waits for the configuration store, in milliseconds. */
-const FIRST_CONFIG_MS = 3_000;
 /** How long a start waits for peers of what the service calls, in milliseconds. */
 const WARM_MS = 3_000;
 /** How long a start waits for the registry to take its entry, in milliseconds. */
@@ -82,8 +73,6 @@ export async function startService(app: Type | DynamicModule, options: ServiceOp
   if (options.settings) values.set(options.settings, readSettings(options.settings, env));
   const self = options.self ?? selfOf(options.name, settings);
   const lifecycle = new Lifecycle();
-  const journal = new Journal({ clock });
-  noteLife(lifecycle, self.id, journal);
   const closers: (() => Promise<void> | void)[] = [];
   const closeAll = async () => {
     for (const close of closers.splice(0).toReversed()) await close();
@@ -91,58 +80,15 @@ export async function startService(app: Type | DynamicModule, options: ServiceOp
   };
 
   try {
-    const secrets = { consulToken: settings.CONSUL_HTTP_TOKEN, etcdPassword: settings.ETCD_PASSWORD };
-    const config = new Config(self.name, await openConfigDrivers(settings.CONFIG_URL, { clock, random, ...secrets }), {
-      clock,
-      random,
-      snapshots: new FileConfigSnapshots(join(settings.SNAPSHOT_DIR, 'config')),
-      journal,
-    });
-    closers.push(() => config.close());
-    await config.start({ withinMs: FIRST_CONFIG_MS });
-    const level = config.live(LOG_LEVEL_KEY, logLevel, settings.LOG_LEVEL);
-
-    const identity = { ...self, version: settings.VERSION };
-    const telemetry = await Telemetry.open(identity, settings, (line) => levelsFrom(level.value).includes(line));
-    closers.push(() => telemetry.close());
-
-    const transport = new GrpcJsTransport({ clock });
-    const registry = await openRegistry(settings.REGISTRY_URL, {
-      clock,
-      random,
-      consulToken: settings.CONSUL_HTTP_TOKEN,
-    });
-    const discovery = new Discovery(registry, {
-      clock,
-      random,
-      snapshots: new FileSnapshots(join(settings.SNAPSHOT_DIR, self.name)),
-      probe: healthProbe(transport),
-      journal,
-    });
-    closers.push(() => discovery.close());
-    const targets = new RpcTargets(discovery, transport, {
-      balancerOf: (target) => config.live(balancerKey(target), balancer),
-      maxPeersOf: (target) => config.live(maxPeersKey(target), maxPeers),
-      zone: self.zone,
-      clock,
-      random,
-      observe: telemetry.called,
-      journal,
-    });
-    closers.push(() => targets.close());
-
-    const resilience = new Resilience({
-      clock,
-      random,
-      journal,
-      specOf: (name, defaults) => config.live(resilienceKey(name), resilienceSpec, defaults),
-      observe: telemetry.policies,
-    });
-    telemetry.show({ config, discovery, targets, resilience, clock, ready: () => lifecycle.phase.value === 'ready' });
-    const edge = httpEdge(lifecycle, clock, telemetry);
-    const root = ServiceModule.root({ app, self, config, discovery, targets, resilience, telemetry, settings: values });
-    const nest = await NestFactory.create<NestFastifyApplication>(root, edge, { abortOnError: false });
+    const platform = await openPlatform({ self, settings, lifecycle, clock, random }, closers);
+    const { discovery, targets, telemetry } = platform;
+    const edge = options.http && (await edgeOf(app, options.http, platform));
+    const sealed = edge ? edge.module : EdgeModule.identity(settings.IDENTITY_SECRET, clock);
+    const root = ServiceModule.root({ ...platform, app, edge: sealed, settings: values });
+    const adapter = edge ? edge.adapter : new FastifyAdapter();
+    const nest = await NestFactory.create<NestFastifyApplication>(root, adapter, { abortOnError: false });
     closers.push(() => nest.close());
+    if (edge) await edge.prepare(nest);
     const server = options.rpc && rpcServer(options.rpc, settings, clock, telemetry);
     // One app for both protocols, so that closing and signals take one path and filters count for both.
     if (server) nest.connectMicroservice({ strategy: server }, { inheritAppConfig: true });
@@ -152,9 +98,8 @@ export async function startService(app: Type | DynamicModule, options: ServiceOp
       ? await listen(nest, settings.HOST, settings.PORT, { host: 'HOST', port: 'PORT' })
       : undefined;
 
-    const subject = { self, lifecycle, config, discovery, targets, resilience, telemetry, clock };
     const admin = await NestFactory.create<NestFastifyApplication>(
-      AdminModule.for(subject, consoleOf(subject, journal, app, settings)),
+      AdminModule.for(platform, consoleOf(platform, app)),
       new FastifyAdapter(),
       { abortOnError: false },
     );
@@ -166,6 +111,7 @@ export async function startService(app: Type | DynamicModule, options: ServiceOp
     await warm(targets, clock);
     server?.setServing(true);
     lifecycle.enter('ready');
+    if (edge) edge.announce();
     const entry = entryOf(self, settings, { grpc: server?.port, http: httpPort, admin: adminPort });
     const registration = entry && (await enter(discovery, entry, clock));
 
@@ -184,7 +130,7 @@ export async function startService(app: Type | DynamicModule, options: ServiceOp
     return {
       self,
       lifecycle,
-      logLevel: level,
+      logLevel: platform.level,
       http: httpPort === undefined ? undefined : urlOf(self.host, httpPort),
       grpc: server && `${self.host}:${server.port}`,
       admin: urlOf(settings.ADMIN_HOST, adminPort),
@@ -247,8 +193,4 @@ async function enter(discovery: Discovery, entry: Instance, clock: Clock): Promi
     until(discovery.contact, ({ status }) => status === 'down', bound.signal),
   ]).catch(() => undefined);
   return registration;
-}
-
-function urlOf(host: string, port: number): string {
-  return `http://${host.includes(':') ? `[${host}]` : host}:${port}`;
 }

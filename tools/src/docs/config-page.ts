@@ -22,7 +22,7 @@ export async function configPage(): Promise<string> {
     [
       '## The platform’s keys',
       '',
-      'Every service has these.',
+      'Every service has these; `edge` and `rateLimit` those that serve HTTP ([gateway.md](gateway.md)).',
       '',
       ...platformTable(apps.flatMap((app) => app.demands)),
     ],

@@ -6,6 +6,9 @@ const platformKeys: readonly { readonly key: RegExp; readonly named: string }[] 
   { key: /^log\.level$/, named: 'log.level' },
   { key: /^rpc\..+\.balancer$/, named: 'rpc.<target>.balancer' },
   { key: /^resilience\..+$/, named: 'resilience.<name>' },
+  { key: /^edge$/, named: 'edge' },
+  { key: /^rateLimit\.client$/, named: 'rateLimit.client' },
+  { key: /^rateLimit\.(?!client$).+$/, named: 'rateLimit.<name>' },
 ];
 
 /** The platform's keys, from what the apps ask for. */

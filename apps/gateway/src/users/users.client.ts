@@ -2,24 +2,7 @@ import { UserServiceDefinition } from '@holdfast/proto/user/v1/user';
 import { Resilient } from '@holdfast/resilience';
 import { InjectRpc, type RpcClient } from '@holdfast/rpc';
 import { Injectable } from '@nestjs/common';
-
-export interface Greeting {
-  readonly name: string;
-  readonly message: string;
-  /** Id of the instance that answered. */
-  readonly servedBy: string;
-}
-
-export interface CreatedUser {
-  /** As the service keeps it. */
-  readonly name: string;
-  /** Id of the instance that answered. */
-  readonly servedBy: string;
-}
-
-export interface ListedUser {
-  readonly name: string;
-}
+import type { CreatedUser, Greeting, ListedUser } from './user-answers.js';
 
 /** The user service, as the gateway sees it. Its methods fail with the ServiceError that the service answered with. */
 @Injectable()

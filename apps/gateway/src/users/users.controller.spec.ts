@@ -2,16 +2,15 @@ import { EventEmitter, once } from 'node:events';
 import { get, type IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { Cancelled, Code, NoInstances, ServiceError } from '@holdfast/core';
+import { invalidRequest, ProblemFilter } from '@holdfast/edge';
 import type { ListUsersRequest, ListUsersResponse, UserServiceDefinition } from '@holdfast/proto/user/v1/user';
 import type { RpcClient } from '@holdfast/rpc';
-import { ProblemFilter } from '@holdfast/service';
 import { eventually } from '@holdfast/testing';
 import { StandardSchemaValidationPipe } from '@nestjs/common';
 import { APP_FILTER, APP_PIPE } from '@nestjs/core';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
 import { Test } from '@nestjs/testing';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { invalidRequest } from '../invalid-request.js';
 import { UsersClient } from './users.client.js';
 import { UsersController } from './users.controller.js';
 

@@ -1,3 +1,5 @@
+import { Idempotent, jsonArray, RateLimit, Scopes, serverSentEvents, streamedAnswer } from '@holdfast/edge';
+import { ApiStream } from '@holdfast/edge/server';
 import {
   Body,
   Controller,
@@ -7,20 +9,34 @@ import {
   HttpCode,
   Param,
   Post,
+  Req,
   Res,
   type StreamableFile,
 } from '@nestjs/common';
-import { jsonArray } from '../streaming/json-array.js';
-import { serverSentEvents } from '../streaming/server-sent-events.js';
-import { streamedAnswer } from '../streaming/streamed-answer.js';
+import {
+  ApiBadRequestResponse,
+  ApiConflictResponse,
+  ApiCreatedResponse,
+  ApiNotFoundResponse,
+  ApiOkResponse,
+  ApiOperation,
+  ApiTags,
+} from '@nestjs/swagger';
+import { createdUser, greeting, listedUser, type CreatedUser, type Greeting, type ListedUser } from './user-answers.js';
 import { namePath, newUser, type NamePath, type NewUser } from './user-requests.js';
-import { UsersClient, type CreatedUser, type Greeting, type ListedUser } from './users.client.js';
+import { UsersClient } from './users.client.js';
 
-/** The one part of Fastify's reply that is needed here. */
+/** The one part of Fastify's request that is needed here. */
+interface Request {
+  readonly url: string;
+}
+
+/** And of its reply. */
 interface Reply {
   header(name: string, value: string): unknown;
 }
 
+@ApiTags('users')
 @Controller('users')
 export class UsersController {
   readonly #users: UsersClient;
@@ -30,18 +46,35 @@ export class UsersController {
   }
 
   @Get(':name')
+  @ApiOperation({ summary: 'Greet a user', operationId: 'greetUser' })
+  @ApiOkResponse({ description: 'The greeting.', standardSchema: greeting })
+  @ApiBadRequestResponse({ description: 'This is no name.' })
+  @ApiNotFoundResponse({ description: 'There is no such user.' })
   greet(@Param({ schema: namePath }) { name }: NamePath): Promise<Greeting> {
     return this.#users.greet(name);
   }
 
   @Post()
   @HttpCode(201)
+  @Scopes('users:write')
+  @RateLimit('users.create', { rate: 10, burst: 20 })
+  @Idempotent()
+  @ApiOperation({ summary: 'Add a user', operationId: 'createUser' })
+  @ApiCreatedResponse({
+    description: 'The user as it is kept.',
+    standardSchema: createdUser,
+    headers: { Location: { description: 'Where the user is.', schema: { type: 'string' } } },
+  })
+  @ApiBadRequestResponse({ description: 'The body is not as it must be; errors names the fields.' })
+  @ApiConflictResponse({ description: 'There is a user of that name.' })
   async create(
     @Body({ schema: newUser }) { name }: NewUser,
+    @Req() { url }: Request,
     @Res({ passthrough: true }) reply: Reply,
   ): Promise<CreatedUser> {
     const created = await this.#users.create(name);
-    reply.header('location', `/users/${encodeURIComponent(created.name)}`);
+    const [path] = url.split('?', 1);
+    reply.header('location', `${path}/${encodeURIComponent(created.name)}`);
     return created;
   }
 
@@ -49,6 +82,8 @@ export class UsersController {
   @Get()
   @Header('vary', 'accept')
   @Header('cache-control', 'no-store')
+  @ApiOperation({ summary: 'List all users', operationId: 'listUsers' })
+  @ApiStream(listedUser, 'The users in the order of their names; as events, one `user` each, and `end` after the last.')
   list(@Headers('accept') accept: string | undefined): Promise<StreamableFile> {
     const users = this.#users.list();
     return accept?.toLowerCase().includes('text/event-stream')

@@ -4,6 +4,7 @@ import {
   Cancellation,
   Cancelled,
   DeadlineExceeded,
+  IDENTITY_HEADER,
   type CallObserver,
   type Clock,
   type TraceContext,
@@ -49,6 +50,7 @@ export class InboundCall {
       signal: () => this.#makeSignal(),
       requestId: textOf(metadata, 'x-request-id'),
       trace: observer ? observer.begin(trace) : trace,
+      identity: textOf(metadata, IDENTITY_HEADER),
       attempt: Number(textOf(metadata, 'grpc-previous-rpc-attempts') ?? 0),
     });
   }

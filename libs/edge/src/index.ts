@@ -1,0 +1,13 @@
+export { Public, RateLimit, Scopes } from './access.js';
+export { Caller } from './caller.js';
+export type { Identity } from './identity.js';
+export { Idempotent } from './idempotent.js';
+export { invalidRequest } from './invalid-request.js';
+export { ProblemFilter, problemOf, type Problem } from './problem.js';
+export { jsonArray } from './streaming/json-array.js';
+export { serverSentEvents } from './streaming/server-sent-events.js';
+export { streamedAnswer } from './streaming/streamed-answer.js';
+export { EdgeModule } from './edge.module.js';
+export { edgeSettings, type EdgeSettings } from './edge-settings.js';
+export { edgeDemands } from './edge-demands.js';
+export type { Claim, IdempotencyStore, Outcome } from './idempotency-store.js';
