@@ -5,7 +5,7 @@ import { LinkFailure } from './transport.js';
 
 const outcomeOf = (error: unknown, reason?: unknown) => {
   const controller = new AbortController();
-  const attempts = new Attempts({ signal: controller.signal }, systemClock, true, true);
+  const attempts = new Attempts({ signal: controller.signal }, systemClock, true, true, undefined);
   if (reason !== undefined) controller.abort(reason);
   return attempts.outcomeOf(error);
 };

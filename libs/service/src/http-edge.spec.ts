@@ -1,12 +1,18 @@
 import type { AddressInfo } from 'node:net';
+import { Config } from '@holdfast/config';
 import { systemClock } from '@holdfast/core';
 import { ServiceLogger, Telemetry } from '@holdfast/telemetry';
 import { eventually } from '@holdfast/testing';
-import { Logger } from '@nestjs/common';
+import { Logger, Module } from '@nestjs/common';
 import type { FastifyInstance } from 'fastify';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { httpEdge } from './http-edge.js';
+import { edgeOf } from './http-edge.js';
 import { Lifecycle } from './lifecycle.js';
+import type { Platform } from './platform.js';
+import { serviceSettings } from './service-settings.js';
+
+@Module({})
+class App {}
 
 describe('a request at the edge', () => {
   let fastify: FastifyInstance;
@@ -19,7 +25,10 @@ describe('a request at the edge', () => {
     const to = { write: (line: string) => void lines.push(JSON.parse(line) as Record<string, unknown>) };
     Logger.overrideLogger(new ServiceLogger({ name: 'edge', id: 'edge-1' }, { to }));
     telemetry = await Telemetry.open({ name: 'edge', id: 'edge-1' });
-    fastify = httpEdge(new Lifecycle(), systemClock, telemetry).getInstance<FastifyInstance>();
+    const [self, config] = [{ name: 'edge', id: 'edge-1' }, new Config('edge', [])];
+    const ground = { lifecycle: new Lifecycle(), settings: serviceSettings.parse({}), clock: systemClock };
+    const edge = await edgeOf(App, true, { ...ground, self, config, telemetry } as unknown as Platform);
+    fastify = edge.adapter.getInstance<FastifyInstance>();
     fastify.get('/users/:name', () => ({ ok: true }));
     fastify.post('/users', () => ({ ok: true }));
     fastify.get('/slow', () => new Promise(() => undefined));
