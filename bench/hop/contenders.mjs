@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -40,22 +40,12 @@ const plans = {
       cwd: contenders,
     };
   },
-  Holdfast: (ports, replicas, folder) => {
-    const shared = {
-      ADMIN_PORT: 0,
-      REGISTRY_URL: `file:${join(folder, 'registry')}`,
-      SNAPSHOT_DIR: join(folder, 'snapshots'),
-      DRAIN_MS: 1_000,
-    };
-    return {
-      services: replicas.map((ID) => ({
-        script: 'bench/hop/holdfast-user-service.mjs',
-        env: { ...shared, ID, GRPC_PORT: 0 },
-      })),
-      gateway: { script: 'apps/gateway/dist/main.js', env: { ...shared, PORT: ports[0] } },
-      cwd: root,
-    };
-  },
+  Holdfast: holdfast({ LOG_LEVEL: 'error' }),
+  // What 'equipped Nest' has, too: a line for each request, and a limit that counts for this machine and is never reached.
+  'equipped Holdfast': holdfast(
+    { LOG_LEVEL: 'log' },
+    'gateway: { rateLimit: { client: { rate: 1000000, burst: 1000000, exempt: [] } } }\n',
+  ),
 };
 
 function nest(gateway) {
@@ -68,6 +58,29 @@ function nest(gateway) {
         env: { PORT: port, UPSTREAMS: replicas.map((_, i) => `127.0.0.1:${grpc[i]}`).join(',') },
       },
       cwd: contenders,
+    };
+  };
+}
+
+function holdfast(more, config = '{}\n') {
+  return (ports, replicas, folder) => {
+    const file = join(folder, 'config.yaml');
+    writeFileSync(file, config);
+    const shared = {
+      ADMIN_PORT: 0,
+      REGISTRY_URL: `file:${join(folder, 'registry')}`,
+      CONFIG_URL: `file:${file}`,
+      SNAPSHOT_DIR: join(folder, 'snapshots'),
+      DRAIN_MS: 1_000,
+      ...more,
+    };
+    return {
+      services: replicas.map((ID) => ({
+        script: 'bench/hop/holdfast-user-service.mjs',
+        env: { ...shared, ID, GRPC_PORT: 0 },
+      })),
+      gateway: { script: 'apps/gateway/dist/main.js', env: { ...shared, PORT: ports[0] } },
+      cwd: root,
     };
   };
 }

@@ -45,7 +45,7 @@ async function main() {
     for (const name of names) contenders.push(await Contender.start(name, { node: values.node, replicas }));
     const onRound = (round) => console.log(`round ${round + 1} of ${shape.rounds} done`);
     const results = await measureAll(wrk, contenders, { ...shape, onRound });
-    console.log(`\n${table(results, contenderNames[0])}\n`);
+    console.log(`\n${table(results, names[0])}\n`);
     console.log(`Saved as ${save('hop', { node: version, replicas, shape, results })}.`);
   } finally {
     await Promise.all(contenders.map((contender) => contender.stop()));
