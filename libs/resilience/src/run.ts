@@ -16,6 +16,11 @@ export type Work = (...args: never[]) => unknown;
 const ANY_PASS: Pass = -1;
 
 const HEDGED_ATTEMPTS = 2;
+/**
+ * How much sooner others may see an attempt's deadline pass, in milliseconds: transports and servers count on the wall clock,
+ * in whole milliseconds. What they say then is that the attempt timed out, and no word of the target's own.
+ */
+const CLOCKS_APART_MS = 5;
 
 interface Failure {
   readonly error: unknown;
@@ -91,7 +96,7 @@ export abstract class Run extends Admission implements AttemptOwner {
   failed(attempt: Attempt, error: unknown): void {
     const { clock, spec } = this.pipeline;
     const now = clock.now();
-    const inTime = attempt.deadline > now || codeOfError(error) !== Code.DEADLINE_EXCEEDED;
+    const inTime = attempt.deadline > now + CLOCKS_APART_MS || codeOfError(error) !== Code.DEADLINE_EXCEEDED;
     const retryable = !this.shown && (!inTime || isRetryable(error, spec.retry));
     this.#report(attempt, error, inTime, now);
     const sibling = this.#forget(attempt);
