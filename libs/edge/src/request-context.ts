@@ -3,7 +3,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { admittedOf } from './admission.js';
 import type { EdgeSpec } from './edge-spec.js';
 import type { IdentitySeal } from './identity.js';
-import { runsIn, traceOf } from './request-watch.js';
+import { traceOf } from './request-watch.js';
 
 export interface RequestContextDeps {
   readonly spec: Live<EdgeSpec>;
@@ -18,15 +18,13 @@ export function contextOf(request: FastifyRequest, reply: FastifyReply, deps: Re
   const { headers } = request;
   const admitted = admittedOf(request);
   const timeout = timeoutOf(headers['x-request-timeout'], spec.value.maxRequestTimeout);
-  const context = new CallContext({
+  return new CallContext({
     ...(timeout !== undefined && { deadline: clock.now() + timeout }),
     signal: () => cancellationOf(reply, timeout, clock),
     requestId: admitted?.requestId,
     trace: traceOf(request),
     identity: seal && admitted?.identity && seal.seal(admitted.identity),
   });
-  runsIn(request, context);
-  return context;
 }
 
 /** `X-Request-Timeout` in milliseconds; what is not a whole number above 0 is as if it were not there. */

@@ -28,25 +28,14 @@ const MAX_TRACESTATE = 512;
 const CLIENT_GONE = codeFacts[Code.CANCELLED].http;
 const WATCHED = Symbol('watched');
 
-interface Watched {
-  readonly trace: TraceContext | undefined;
-  context: CallContext | undefined;
-}
-
 interface Slots {
-  [WATCHED]?: Watched;
+  [WATCHED]?: { readonly trace: TraceContext | undefined };
 }
 
 /** The trace that the calls made for `request` belong to: its client's, or a span in it where the process records traces. */
 export function traceOf(request: FastifyRequest): TraceContext | undefined {
   const watched = (request as Slots)[WATCHED];
   return watched ? watched.trace : sentTrace(request.headers);
-}
-
-/** `context` is what the work for `request` runs in, and what is told of it at its end, too. */
-export function runsIn(request: FastifyRequest, context: CallContext): void {
-  const watched = (request as Slots)[WATCHED];
-  if (watched) watched.context = context;
 }
 
 /** Tells the observer of a request from its headers on until it is over, whatever answers it, or nobody waits for its answer any more. */
@@ -60,24 +49,18 @@ export function watchRequest(
   const { method, url, ip: client } = request;
   const route = request.routeOptions.url;
   const observed = observer.route(method, route);
-  const watched: Watched = { trace: observed.begin(sentTrace(request.headers)), context: undefined };
-  (request as Slots)[WATCHED] = watched;
+  const trace = observed.begin(sentTrace(request.headers));
+  (request as Slots)[WATCHED] = { trace };
   // Not `onResponse`, which never comes for a client that has hung up.
   reply.raw.once('close', () => {
     const status = reply.raw.writableFinished ? reply.statusCode : CLIENT_GONE;
     const durationMs = clock.now() - startedAt;
-    observed.end(status, durationMs, watched.trace);
-    // The event comes from the socket, outside of what the line is to name.
-    CallContext.run(watched.context ?? contextOfRefused(reply, watched), () =>
-      observer.request({ method, path: pathOf(url), route, status, durationMs, client }),
-    );
+    observed.end(status, durationMs, trace);
+    const id = reply.getHeader('x-request-id');
+    // The event comes from the socket, outside of what the line is to name; and who was sent away at the door never had a context.
+    const context = new CallContext({ requestId: typeof id === 'string' ? id : undefined, trace });
+    CallContext.run(context, () => observer.request({ method, path: pathOf(url), route, status, durationMs, client }));
   });
-}
-
-/** A request that was sent away at the door has no more than its id and its trace. */
-function contextOfRefused(reply: FastifyReply, { trace }: Watched): CallContext {
-  const id = reply.getHeader('x-request-id');
-  return new CallContext({ requestId: typeof id === 'string' ? id : undefined, trace });
 }
 
 function sentTrace(headers: FastifyRequest['headers']): TraceContext | undefined {

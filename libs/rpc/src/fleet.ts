@@ -27,6 +27,7 @@ export interface FleetDeps {
   readonly journal?: Journal | undefined;
 }
 
+/** How many instances of a target a process connects to, where nothing else is said. */
 export const defaultMaxPeers = 100;
 const judgement = { ejected: 'was ejected', readmitted: 'takes calls again' } as const;
 
