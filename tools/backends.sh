@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Brings the real programs that the tests run against into .backends/bin: consul, etcd, etcdctl, prometheus with its promtool,
-# and chromium without a screen; with `wrk` as an argument, the load generator of the benchmarks too. Nothing is installed on the machine: packages are
+# chromium without a screen, and tini; with `wrk` as an argument, the load generator of the benchmarks too. Nothing is installed on the machine: packages are
 # downloaded from the mirror that the machine's own apt sources name, and unpacked into the git-ignored folder.
 #
 #   npm run backends          what is already there is left alone; a second run does nothing
@@ -19,7 +19,7 @@ fail() {
   exit 1
 }
 
-wanted=(consul etcd etcdctl prometheus promtool chromium)
+wanted=(consul etcd etcdctl prometheus promtool chromium tini)
 for argument in "$@"; do
   [[ "$argument" == wrk ]] || fail "\"$argument\" is not something this script can bring; the only extra is wrk."
   wanted+=(wrk)
@@ -133,6 +133,10 @@ export LD_LIBRARY_PATH="$libraries${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}" XDG_DAT
 exec "$home/lib/chromium/chromium-headless-shell" "$@"
 WRAPPER
       place "$work/chromium" chromium
+      ;;
+    tini)
+      unpack tini
+      place "$work/tree/usr/bin/tini" tini
       ;;
     wrk)
       # wrk needs a Lua library that few machines have; it comes along, found by a wrapper instead of the system's linker.

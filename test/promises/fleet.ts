@@ -4,7 +4,8 @@ import { join } from 'node:path';
 import { AppProcess, backendAvailable, eventually, withConsul, type Backend } from '@holdfast/testing';
 
 const root = join(import.meta.dirname, '../..');
-const main = (app: string) => join(root, 'apps', app, 'dist/main.js');
+/** The built entry of an app. */
+export const main = (app: string) => join(root, 'apps', app, 'dist/main.js');
 
 /** What `/mesh` of a process says of one peer of a target. */
 export interface PeerState {

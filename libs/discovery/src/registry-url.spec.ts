@@ -51,10 +51,16 @@ describe('a Consul URL', () => {
   });
 
   it.each([
-    ['foo://x', 'REGISTRY_URL "foo://x" has an unknown scheme; use file:, consul://, static: or memory:.'],
-    ['', 'REGISTRY_URL "" has no scheme; use file:, consul://, static: or memory:.'],
-    ['localhost', 'REGISTRY_URL "localhost" has no scheme; use file:, consul://, static: or memory:.'],
-    ['toString:', 'REGISTRY_URL "toString:" has an unknown scheme; use file:, consul://, static: or memory:.'],
+    [
+      'foo://x',
+      'REGISTRY_URL "foo://x" has an unknown scheme; use file:, consul://, k8s:, dns://, static: or memory:.',
+    ],
+    ['', 'REGISTRY_URL "" has no scheme; use file:, consul://, k8s:, dns://, static: or memory:.'],
+    ['localhost', 'REGISTRY_URL "localhost" has no scheme; use file:, consul://, k8s:, dns://, static: or memory:.'],
+    [
+      'toString:',
+      'REGISTRY_URL "toString:" has an unknown scheme; use file:, consul://, k8s:, dns://, static: or memory:.',
+    ],
     ['memory:a/b', 'REGISTRY_URL "memory:a/b" has a name that is not of letters'],
   ])('"%s" is refused as well', async (url, message) => {
     await expect(openRegistry(url, deps)).rejects.toThrow(message);

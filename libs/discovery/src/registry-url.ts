@@ -10,6 +10,8 @@ const drivers: Readonly<Record<string, Open>> = {
   file: async (...args) => (await import('./drivers/file.js')).openFile(...args),
   consul: async (...args) => (await import('./drivers/consul.js')).openConsul(...args),
   'consul+tls': async (...args) => (await import('./drivers/consul.js')).openConsul(...args),
+  dns: async (...args) => (await import('./drivers/dns.js')).openDns(...args),
+  k8s: async (...args) => (await import('./drivers/k8s.js')).openKubernetes(...args),
   static: async (...args) => (await import('./drivers/static.js')).openStatic(...args),
   memory: async (...args) => (await import('./drivers/memory.js')).openMemory(...args),
 };
@@ -19,6 +21,8 @@ const drivers: Readonly<Record<string, Open>> = {
  *
  * - `file:.holdfast/registry`: a folder that processes of one machine (or of one shared disk) register in
  * - `consul://[token@]host:port[,host:port…]`, `consul+tls://…`: Consul agents; see {@link openConsul} for parameters
+ * - `k8s:` or `k8s://namespace`: the endpoints of Kubernetes' Services; see {@link openKubernetes}
+ * - `dns://{service}.example.org:50051`: addresses, or without a port SRV records, of a name; see {@link openDns}
  * - `static:users=127.0.0.1:5001,127.0.0.1:5002;orders=127.0.0.1:6001`: addresses that never change
  * - `memory:` or `memory:name`: shared by everything in this process that opens the same name
  *
@@ -30,7 +34,7 @@ export async function openRegistry(url: string, deps: RegistryDeps): Promise<Reg
   const open = Object.hasOwn(drivers, address.scheme) ? drivers[address.scheme] : undefined;
   if (!open) {
     const problem = address.scheme === '' ? 'has no scheme' : 'has an unknown scheme';
-    throw address.wrong(`${problem}; use file:, consul://, static: or memory:`);
+    throw address.wrong(`${problem}; use file:, consul://, k8s:, dns://, static: or memory:`);
   }
   return open(address, deps);
 }

@@ -57,7 +57,12 @@ export async function openPlatform(ground: Ground, closers: (() => Promise<void>
   closers.push(() => telemetry.close());
 
   const transport = new GrpcJsTransport({ clock });
-  const registry = await openRegistry(settings.REGISTRY_URL, { clock, random, consulToken: secrets.consulToken });
+  const registry = await openRegistry(settings.REGISTRY_URL, {
+    clock,
+    random,
+    consulToken: secrets.consulToken,
+    tags: settings.REGISTRY_TAGS,
+  });
   const discovery = new Discovery(registry, {
     clock,
     random,

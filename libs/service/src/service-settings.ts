@@ -42,7 +42,17 @@ export const serviceSettings = z.object({
   REGISTRY_URL: z
     .string()
     .default('file:.holdfast/registry')
-    .describe('Where instances find each other: file:FOLDER, consul://HOST:PORT, static:NAME=HOST:PORT, memory:.'),
+    .describe(
+      'Where instances find each other: file:FOLDER, consul://HOST:PORT, k8s:, dns://{service}.DOMAIN:PORT, static:NAME=HOST:PORT, memory:.',
+    ),
+  REGISTRY_TAGS: z
+    .string()
+    .default('')
+    .transform((text) => text.split(/[;\n]/).flatMap((tag) => tag.trim() || []))
+    .pipe(z.array(z.string().max(512)).max(64, 'must have 64 tags at most'))
+    .describe(
+      'Tags of the instance in Consul, for proxies that read them, such as Traefik; with line breaks or semicolons between.',
+    ),
   CONFIG_URL: z
     .string()
     .default('file:config/holdfast.yaml')

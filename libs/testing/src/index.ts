@@ -8,5 +8,7 @@ export { startConsulCluster, withConsul, type ConsulOptions } from './backends/c
 export { startEtcdCluster, withEtcd, type EtcdOptions } from './backends/etcd.js';
 export { withPrometheus, type PrometheusOptions } from './backends/prometheus.js';
 export { Browser, type PageLook, type BrowserPage } from './browser.js';
+export { FakeKubernetesApi, type FakeEndpoint } from './backends/kubernetes-api.js';
+export { NameServer } from './backends/name-server.js';
 export { AppProcess, type AppProcessOptions, type Ready } from './app-process.js';
 export { Mesh } from './mesh.js';

@@ -27,12 +27,13 @@ export function checkKind(instance: Instance, wanted: CheckKind | undefined): Ch
  * serves already.
  * @throws Error when the instance has no port for the kind of check
  */
-export function toRegistration(instance: Instance, name: string, kind: CheckKind): object {
+export function toRegistration(instance: Instance, name: string, kind: CheckKind, tags: readonly string[]): object {
   return {
     ID: instance.id,
     Name: name,
     Address: instance.host,
     Port: instance.port,
+    ...(tags.length > 0 && { Tags: tags }),
     Meta: toMeta(instance),
     ...(instance.weight !== undefined && { Weights: { Passing: instance.weight, Warning: instance.weight } }),
     Check: {

@@ -20,7 +20,7 @@ const signal = new AbortController().signal;
 const drivers: RegistryDriver[] = [];
 
 /** A driver that the spec closes. */
-function open(url: string, options: OpenOptions & { token?: string } = {}): ConsulDriver {
+function open(url: string, options: OpenOptions & { token?: string; tags?: string[] } = {}): ConsulDriver {
   const { token, ...rest } = options;
   const driver = new ConsulDriver(readConsulUrl(new RegistryAddress(url), token), rest);
   drivers.push(driver);
@@ -90,7 +90,13 @@ describe.skipIf(skip)('a Consul agent', { timeout: 30_000 }, () => {
     const checks = (await ask('/agent/checks')) as Record<string, { Name: string; Type: string }>;
     const typeOf = (id: string) => checks[`service:${id}`]?.Type;
     expect([typeOf('g'), typeOf('h'), typeOf('t'), typeOf('a')]).toEqual(['grpc', 'http', 'ttl', 'http']);
-    const services = (await ask('/agent/services')) as Record<string, { Weights: unknown; Meta: unknown }>;
+    await open(agent.url, { tags: ['a=b', 'c'] }).register(instance({ id: 'w', service: 'kinds' }), signal);
+    const services = (await ask('/agent/services')) as Record<
+      string,
+      { Weights: unknown; Meta: unknown; Tags: string[] }
+    >;
+    expect(services['w']?.Tags).toEqual(['a=b', 'c']);
+    expect(services['g']?.Tags).toEqual([]);
     expect(services['g']?.Weights).toEqual({ Passing: 40, Warning: 40 });
     expect(services['h']?.Meta).toMatchObject({ 'admin-port': '9901', protocol: 'http' });
     const impossible = open(`${agent.url}?check=http`).register(instance({ service: 'kinds' }), signal);

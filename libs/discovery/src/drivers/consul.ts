@@ -17,6 +17,8 @@ export interface ConsulOptions {
   readonly clock?: Clock;
   /** @default 60_000 */
   readonly maxWaitMs?: number;
+  /** Tags of the instances that are registered here. @default none */
+  readonly tags?: readonly string[];
 }
 
 /**
@@ -32,6 +34,7 @@ export class ConsulDriver implements RegistryDriver {
   readonly propagationMs = 500;
   readonly maxWaitMs: number;
   readonly #settings: ConsulSettings;
+  readonly #tags: readonly string[];
   readonly #agents: readonly ConsulAgent[];
   readonly #answers: ConsulAnswers;
   readonly #verbs: VerbScope;
@@ -42,6 +45,7 @@ export class ConsulDriver implements RegistryDriver {
 
   constructor(settings: ConsulSettings, options: ConsulOptions = {}) {
     this.#settings = settings;
+    this.#tags = options.tags ?? [];
     this.maxWaitMs = options.maxWaitMs ?? 60_000;
     this.#agents = settings.hosts.map((host) => new ConsulAgent(host, settings));
     this.name = `consul at ${this.#agents.map((agent) => agent.address).join(', ')}`;
@@ -52,7 +56,7 @@ export class ConsulDriver implements RegistryDriver {
   register(instance: Instance, signal: AbortSignal): Promise<void> {
     return this.#verbs.run({ signal, withinMs: CALL_MS }, async (ended) => {
       const kind = checkKind(instance, this.#settings.check);
-      const body = toRegistration(instance, this.#nameOf(instance.service), kind);
+      const body = toRegistration(instance, this.#nameOf(instance.service), kind, this.#tags);
       // A check of an earlier start under this id, of another kind perhaps, must not decide about this one.
       const path = '/agent/service/register?replace-existing-checks=true';
       await this.#call('write', ended, async (agent) => {

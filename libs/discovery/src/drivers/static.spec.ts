@@ -30,7 +30,19 @@ describe('a static registry', () => {
     await driver.close();
   });
 
+  it('has one virtual address for every service that is not named', async () => {
+    const driver = await open('static:users=127.0.0.1:5001;*={service}.apps.svc:50051');
+    const read = async (service: string) => (await driver.read(service, undefined, signal)).instances;
+    expect(await read('users')).toMatchObject([{ host: '127.0.0.1' }]);
+    expect(await read('orders')).toEqual([
+      { id: 'orders@orders.apps.svc:50051', service: 'orders', host: 'orders.apps.svc', port: 50051, protocol: 'grpc' },
+    ]);
+    await driver.close();
+  });
+
   it.each([
+    ['static:*=h:1', 'must have {service} in the addresses of *, and only there: *={service}:50051.'],
+    ['static:users={service}:1', 'must have {service} in the addresses of *, and only there: *={service}:50051.'],
     ['static:', 'names no service; write static:users=127.0.0.1:5001,127.0.0.1:5002.'],
     ['static:users', 'has no addresses for users; write users=host:port,host:port.'],
     ['static:users=', 'has the address "" for users; write host:port, such as 127.0.0.1:5001.'],

@@ -1,10 +1,12 @@
 import { sleep, systemClock, type Clock } from '@holdfast/core';
-import { VerbScope } from '@holdfast/core/driver';
 import type { Answer, Instance, RegistryDriver } from '../driver.js';
-import { SERVICE_NAME, type RegistryAddress, type RegistryDeps } from './registry-address.js';
+import { ReadOnlyDriver } from './read-only.js';
+import { SERVICE_NAME, SERVICE_PLACE, type RegistryAddress, type RegistryDeps } from './registry-address.js';
 
 /** The cursor of the only answer that there ever is. */
 const UNCHANGED = 'static';
+/** Stands for every service that has no addresses of its own. */
+const ANY = '*';
 
 export interface StaticOptions {
   /** @default the system's */
@@ -13,51 +15,38 @@ export interface StaticOptions {
   readonly maxWaitMs?: number;
 }
 
-/** Addresses that somebody wrote down. Registering changes nothing, and says that all is well. */
-export class StaticDriver implements RegistryDriver {
-  readonly name = 'static addresses';
-  readonly renewEveryMs = 60_000;
+/** Addresses that somebody wrote down. */
+export class StaticDriver extends ReadOnlyDriver {
   readonly propagationMs = 0;
   readonly maxWaitMs: number;
   readonly #services: ReadonlyMap<string, readonly Instance[]>;
-  readonly #clock: Clock;
-  readonly #verbs: VerbScope;
 
+  /** @param services by name; `*` stands for all others, and `{service}` in a host of theirs for the name */
   constructor(services: ReadonlyMap<string, readonly Instance[]>, options: StaticOptions = {}) {
+    super('static addresses', options.clock ?? systemClock);
     this.maxWaitMs = options.maxWaitMs ?? 60_000;
     this.#services = services;
-    this.#clock = options.clock ?? systemClock;
-    this.#verbs = new VerbScope(this.name, this.#clock);
-  }
-
-  register(_instance: Instance, signal: AbortSignal): Promise<void> {
-    return this.#verbs.run({ signal, withinMs: 1_000 }, () => Promise.resolve());
-  }
-
-  renew(_instance: Instance, signal: AbortSignal): Promise<boolean> {
-    return this.#verbs.run({ signal, withinMs: 1_000 }, () => Promise.resolve(true));
-  }
-
-  deregister(_instance: Instance, signal: AbortSignal): Promise<void> {
-    return this.#verbs.run({ signal, withinMs: 1_000 }, () => Promise.resolve());
   }
 
   read(service: string, after: string | undefined, signal: AbortSignal): Promise<Answer> {
-    return this.#verbs.run({ signal, withinMs: this.maxWaitMs + 1_000 }, async (ended) => {
-      if (after === UNCHANGED) await sleep(this.#clock, this.maxWaitMs, ended);
-      return { instances: this.#services.get(service) ?? [], cursor: UNCHANGED };
+    return this.verbs.run({ signal, withinMs: this.maxWaitMs + 1_000 }, async (ended) => {
+      if (after === UNCHANGED) await sleep(this.clock, this.maxWaitMs, ended);
+      return { instances: this.#services.get(service) ?? this.#anyFor(service), cursor: UNCHANGED };
     });
   }
 
-  close(): Promise<void> {
-    this.#verbs.close();
-    return Promise.resolve();
+  #anyFor(service: string): readonly Instance[] {
+    return (this.#services.get(ANY) ?? []).map((instance) => {
+      const host = instance.host.replaceAll(SERVICE_PLACE, service);
+      return { ...instance, id: idOf(service, host, instance.port), service, host };
+    });
   }
 }
 
 /**
  * Opens `static:users=127.0.0.1:5001,127.0.0.1:5002;orders=[::1]:6001`. An address may have `http://` or `grpc://` before
- * it, which is the protocol; without, it is gRPC.
+ * it, which is the protocol; without, it is gRPC. `static:*={service}:50051` has one address for every service, with its name in
+ * it: a virtual one, behind which a service mesh or a load balancer chooses.
  * @throws StartupError with the part that cannot be read
  */
 export function openStatic(address: RegistryAddress, deps: RegistryDeps): Promise<RegistryDriver> {
@@ -65,7 +54,7 @@ export function openStatic(address: RegistryAddress, deps: RegistryDeps): Promis
   const services = new Map<string, readonly Instance[]>();
   for (const entry of address.body.split(';').filter((part) => part.trim() !== '')) {
     const [service = '', list] = split(entry.trim(), '=');
-    if (!SERVICE_NAME.test(service)) {
+    if (service !== ANY && !SERVICE_NAME.test(service)) {
       throw address.wrong(`has a service named "${service}"; use lower-case letters, digits and dashes`);
     }
     if (list === undefined)
@@ -80,18 +69,27 @@ export function openStatic(address: RegistryAddress, deps: RegistryDeps): Promis
 function instancesOf(address: RegistryAddress, service: string, list: string): Instance[] {
   const instances = new Map<string, Instance>();
   for (const item of list.split(',').map((part) => part.trim())) {
-    const parts = /^(?:(grpc|http):\/\/)?(\[[0-9a-fA-F:.]+\]|[a-zA-Z0-9._-]+):(\d{1,5})$/.exec(item);
+    const parts = /^(?:(grpc|http):\/\/)?(\[[0-9a-fA-F:.]+\]|(?:[a-zA-Z0-9._-]|\{service\})+):(\d{1,5})$/.exec(item);
     const [, protocol = 'grpc', host = '', digits] = parts ?? [];
     const port = Number(digits);
     if (!parts || port < 1 || port > 65_535) {
       throw address.wrong(`has the address "${item}" for ${service}; write host:port, such as 127.0.0.1:5001`);
     }
-    const id = `${service}@${host}:${port}`;
+    if (host.includes(SERVICE_PLACE) !== (service === ANY)) {
+      throw address.wrong(
+        `must have ${SERVICE_PLACE} in the addresses of ${ANY}, and only there: ${ANY}=${SERVICE_PLACE}:50051`,
+      );
+    }
+    const id = idOf(service, host, port);
     if (instances.has(id)) throw address.wrong(`has the address ${item} twice for ${service}; write it once`);
     const bare = host.replace(/^\[|\]$/g, '');
     instances.set(id, { id, service, host: bare, port, protocol: protocol as Instance['protocol'] });
   }
   return [...instances.values()];
+}
+
+function idOf(service: string, host: string, port: number): string {
+  return `${service}@${host}:${port}`;
 }
 
 function split(text: string, separator: string): [string, string?] {

@@ -133,7 +133,7 @@ export function describeRegistryDriver(
     if (!readOnly) describeRegistering(name, traits, driver);
 
     describe.skipIf(unreachableWithinMs === undefined)('that cannot be reached', () => {
-      it('rejects every verb with a sentence, within its time', async () => {
+      it('rejects every verb that asks it with a sentence, within its time', async () => {
         const one = await driver({ maxWaitMs: 2_000 });
         const instance = complete('users');
         await one.register(instance, never());
@@ -142,9 +142,10 @@ export function describeRegistryDriver(
         const before = performance.now();
         await expect(one.read('users', undefined, never())).rejects.toThrow(SENTENCE);
         await expect(one.read('users', cursor, never())).rejects.toThrow(SENTENCE);
-        await expect(one.register(instance, never())).rejects.toThrow(SENTENCE);
-        await expect(one.renew(instance, never())).rejects.toThrow(SENTENCE);
-        await expect(one.deregister(instance, never())).rejects.toThrow(SENTENCE);
+        // Registering is no affair of one that cannot be written to.
+        for (const verb of readOnly ? [] : (['register', 'renew', 'deregister'] as const)) {
+          await expect(one[verb](instance, never())).rejects.toThrow(SENTENCE);
+        }
         expect(performance.now() - before).toBeLessThan(5 * (unreachableWithinMs ?? 0));
       });
     });

@@ -3,7 +3,8 @@ import { delimiter, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 /** A program that the tests and benchmarks run as a real process. */
-export type BackendName = 'chromium' | 'consul' | 'etcd' | 'etcdctl' | 'prometheus' | 'promtool' | 'wrk';
+export type BackendName =
+  'chromium' | 'consul' | 'etcd' | 'etcdctl' | 'kubectl' | 'prometheus' | 'promtool' | 'tini' | 'wrk';
 
 const told = new Set<BackendName>();
 
@@ -34,6 +35,8 @@ export function requireBinary(name: BackendName): string {
 }
 
 function missing(name: BackendName): string {
+  if (name === 'kubectl')
+    return 'kubectl is not on the PATH; install 1.29 or newer, which renders kustomizations by itself.';
   return `${name} is neither in .backends/bin nor on the PATH; run \`npm run backends${name === 'wrk' ? ' -- wrk' : ''}\` to get it.`;
 }
 
