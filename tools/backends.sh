@@ -5,6 +5,7 @@
 #
 #   npm run backends          what is already there is left alone; a second run does nothing
 #   npm run backends -- wrk   the same, and wrk
+#   npm run backends -- interop   the same, and who speaks HTTP/2 and gRPC besides us: nghttp2, haproxy, gRPC's C core
 set -euo pipefail
 
 root="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)"
@@ -21,8 +22,11 @@ fail() {
 
 wanted=(consul etcd etcdctl prometheus promtool chromium tini)
 for argument in "$@"; do
-  [[ "$argument" == wrk ]] || fail "\"$argument\" is not something this script can bring; the only extra is wrk."
-  wanted+=(wrk)
+  case "$argument" in
+    wrk) wanted+=(wrk) ;;
+    interop) wanted+=(nghttp h2load nghttpd haproxy grpc-python) ;;
+    *) fail "\"$argument\" is not something this script can bring; the extras are wrk and interop." ;;
+  esac
 done
 
 missing=()
@@ -96,8 +100,45 @@ place() {
   mv "$bin/.$2.new" "$bin/$2"
 }
 
+# A program that needs libraries which few machines have: they come along, found by a wrapper instead of the system's linker.
+place_wrapped() {
+  find "$work/tree/usr/lib" -name 'lib*.so*' -exec cp -a {} "$home/lib/" \;
+  install -m 755 "$1" "$home/lib/$2"
+  cat >"$work/wrapper" <<WRAPPER
+#!/usr/bin/env bash
+lib="\$(cd "\$(dirname "\$(readlink -f "\${BASH_SOURCE[0]}")")/../lib" && pwd)"
+LD_LIBRARY_PATH="\$lib\${LD_LIBRARY_PATH:+:\$LD_LIBRARY_PATH}" exec "\$lib/$2" "\$@"
+WRAPPER
+  place "$work/wrapper" "$2"
+}
+
 for name in "${missing[@]}"; do
   case "$name" in
+    nghttp | h2load)
+      unpack nghttp2-client libnghttp2-14 libev4 libjansson4 libc-ares2 libxml2 libjemalloc2 libevent-openssl-2.1-7
+      place_wrapped "$work/tree/usr/bin/$name" "$name"
+      ;;
+    nghttpd)
+      unpack nghttp2-server libnghttp2-14 libev4 libjansson4 libc-ares2 libxml2 libjemalloc2
+      place_wrapped "$work/tree/usr/sbin/nghttpd" nghttpd
+      ;;
+    haproxy)
+      unpack haproxy liblua5.3-0 libopentracing-c-wrapper0 libopentracing1
+      place_wrapped "$work/tree/usr/sbin/haproxy" haproxy
+      ;;
+    grpc-python)
+      # Debian's Python with gRPC's C core, without protobuf: messages are bytes to it.
+      unpack python3-grpcio libabsl20220623 libre2-9 libc-ares2
+      rm -rf "$home/lib/python"
+      cp -a "$work/tree/usr/lib/python3/dist-packages" "$home/lib/python"
+      find "$work/tree/usr/lib" -name 'lib*.so*' -exec cp -a {} "$home/lib/" \;
+      cat >"$work/grpc-python" <<'WRAPPER'
+#!/usr/bin/env bash
+lib="$(cd "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/../lib" && pwd)"
+LD_LIBRARY_PATH="$lib" PYTHONPATH="$lib/python" exec /usr/bin/python3 "$@"
+WRAPPER
+      place "$work/grpc-python" grpc-python
+      ;;
     consul)
       unpack consul
       place "$work/tree/usr/bin/consul" consul

@@ -8,6 +8,9 @@ import { ServerProcess } from './server-process.mjs';
 const root = fileURLToPath(new URL('../../', import.meta.url));
 const contenders = join(root, 'bench/contenders');
 
+/** A limit that counts for this machine, and is never reached. */
+const countingLimit = 'gateway: { rateLimit: { client: { rate: 1000000, burst: 1000000, exempt: [] } } }\n';
+
 /**
  * The contenders, the measure of the others first. Each has a gateway and `replicas` user services on loopback; what they
  * are told is all that they differ in here.
@@ -41,11 +44,10 @@ const plans = {
     };
   },
   Holdfast: holdfast({ LOG_LEVEL: 'error' }),
+  'Holdfast h2': holdfast({ LOG_LEVEL: 'error', RPC_TRANSPORT: 'h2' }),
   // What 'equipped Nest' has, too: a line for each request, and a limit that counts for this machine and is never reached.
-  'equipped Holdfast': holdfast(
-    { LOG_LEVEL: 'log' },
-    'gateway: { rateLimit: { client: { rate: 1000000, burst: 1000000, exempt: [] } } }\n',
-  ),
+  'equipped Holdfast': holdfast({ LOG_LEVEL: 'log' }, countingLimit),
+  'equipped Holdfast h2': holdfast({ LOG_LEVEL: 'log', RPC_TRANSPORT: 'h2' }, countingLimit),
 };
 
 function nest(gateway) {

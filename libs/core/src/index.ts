@@ -27,3 +27,4 @@ export { Journal, type JournalEntry, type JournalKind, type JournalOptions } fro
 export { backoffDelay, type BackoffOptions } from './backoff.js';
 export { RetryBudget } from './retry-budget.js';
 export { seededRandom, type Random } from './random.js';
+export { TICK_MS, TimerWheel, WheelEntry } from './timer-wheel.js';

@@ -5,6 +5,7 @@ import {
   DeadlineExceeded,
   listenTo,
   RateLimited,
+  WheelEntry,
   type CancelListener,
   type TraceContext,
 } from '@holdfast/core';
@@ -13,7 +14,6 @@ import { tooLate } from './deadline.js';
 import { cancellation } from './departure.js';
 import type { Outcome } from './outcome.js';
 import type { Pipeline } from './pipeline.js';
-import { WheelEntry } from './timer-wheel.js';
 
 /**
  * new · turn: its turn under the rate limit is to come · queue: for a permit · attempt: work is under way · pause: before

@@ -3,6 +3,7 @@ import {
   Cancelled,
   DeadlineExceeded,
   listenTo,
+  WheelEntry,
   type CancelListener,
   type TraceContext,
 } from '@holdfast/core';
@@ -12,7 +13,6 @@ import { cancellation } from './departure.js';
 import type { Outcome } from './outcome.js';
 import type { Pipeline } from './pipeline.js';
 import { Run, type Work } from './run.js';
-import { WheelEntry } from './timer-wheel.js';
 
 /**
  * A run that many callers share, since they ask for the same. It belongs to none of them: it has the policies' deadline

@@ -6,6 +6,7 @@ import {
   type Journal,
   type Live,
   type Random,
+  type TimerWheel,
   type TraceContext,
 } from '@holdfast/core';
 import { AnswerCache, type CacheSpec } from './cache.js';
@@ -20,7 +21,6 @@ import { CallCounters, outcomeOf, type Outcome } from './outcome.js';
 import type { PolicyObserver } from './policy-observer.js';
 import type { Work } from './run.js';
 import type { Hooks, ResilienceSpec } from './spec.js';
-import type { TimerWheel } from './timer-wheel.js';
 import { TokenBucket, type RateLimitSpec } from './token-bucket.js';
 
 export interface PipelineDeps {

@@ -1,4 +1,4 @@
-import { Cell, seededRandom, ServiceError, Code } from '@holdfast/core';
+import { Cell, seededRandom, ServiceError, Code, TICK_MS, TimerWheel, WheelEntry } from '@holdfast/core';
 import { FakeClock, runs } from '@holdfast/testing';
 import fc from 'fast-check';
 import { describe, expect, it, vi } from 'vitest';
@@ -6,7 +6,6 @@ import { AnswerCache } from './cache.js';
 import { Bulkhead, type Waiting } from './bulkhead.js';
 import { duration } from './duration.js';
 import { retryDelay, retrySpec } from './retry.js';
-import { TICK_MS, TimerWheel, WheelEntry } from './timer-wheel.js';
 import { TokenBucket } from './token-bucket.js';
 
 describe('duration', () => {

@@ -10,11 +10,11 @@ import {
   RetriesExhausted,
   seededRandom,
   ServiceError,
+  TICK_MS,
 } from '@holdfast/core';
 import { FakeClock, Job, settle } from '@holdfast/testing';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { Resilience, type RunOptions, type ResilienceSpec } from './index.js';
-import { TICK_MS } from './timer-wheel.js';
 
 const down = () => new ServiceError(Code.UNAVAILABLE, 'down');
 const buggy = () => {

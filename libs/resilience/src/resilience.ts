@@ -3,6 +3,7 @@ import {
   RetryBudget,
   StartupError,
   systemClock,
+  TimerWheel,
   type Clock,
   type Journal,
   type Live,
@@ -12,7 +13,6 @@ import type { CallSummary } from './call-window.js';
 import { Pipeline, type PipelineState } from './pipeline.js';
 import type { ObservePolicies } from './policy-observer.js';
 import { readOptions, type Hooks, type ResilienceOptions, type ResilienceSpec } from './spec.js';
-import { TimerWheel } from './timer-wheel.js';
 
 export interface ResilienceConfig {
   /** @default the system's */

@@ -11,6 +11,7 @@ export { RpcErrorFilter } from './server/rpc-error-filter.js';
 export type { RpcServer, RpcServerOptions } from './server/rpc-server.js';
 export { GrpcJsServer } from './grpc-js/grpc-js-server.js';
 export { GrpcJsTransport } from './grpc-js/grpc-js-transport.js';
+export { openTransport, rpcServer, transportChoice, Transports, type TransportName } from './transports.js';
 export { healthProbe } from './health-probe.js';
 export { LinkFailure, type Metadata } from './transport.js';
 export type { ServiceDefinition } from './method.js';

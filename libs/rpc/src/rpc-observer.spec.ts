@@ -4,7 +4,9 @@ import { eventually, FakeClock } from '@holdfast/testing';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { GrpcJsServer } from './grpc-js/grpc-js-server.js';
 import { GrpcJsTransport } from './grpc-js/grpc-js-transport.js';
+import { H2Server } from './h2/server/h2-server.js';
 import type { RpcMethod } from './method.js';
+import type { RpcServerOptions } from './server/rpc-server.js';
 import { Target } from './target.js';
 import { echo, EchoServer, expand } from './testing/echo-server.js';
 import { lost, ScriptedTransport } from './testing/scripted-transport.js';
@@ -120,7 +122,10 @@ describe('what observes the calls of a target', () => {
   });
 });
 
-describe('what observes the calls of a server', () => {
+describe.each([
+  { name: 'grpc-js', open: (options: RpcServerOptions) => new GrpcJsServer(options) },
+  { name: 'h2', open: (options: RpcServerOptions) => new H2Server(options) },
+])('what observes the calls of a server over $name', ({ open }) => {
   let server: EchoServer;
   let link: Link;
   let told: string[];
@@ -131,7 +136,7 @@ describe('what observes the calls of a server', () => {
       begin: () => trace('5'),
       end: (code: number) => told.push(`${path} ${codeName(code)} in ${CallContext.current()?.trace?.traceparent[3]}`),
     });
-    server = await EchoServer.start((options) => new GrpcJsServer(options), { observe });
+    server = await EchoServer.start(open, { observe });
     link = new GrpcJsTransport().connect(server.address);
   });
   afterEach(async () => {

@@ -14,6 +14,8 @@ export interface RpcTargetsOptions {
   readonly zone?: string | undefined;
   /** How many instances of a target it connects to at most; of a larger fleet, each process uses a part. @default 100 */
   readonly maxPeersOf?: (target: string) => Live<number>;
+  /** What carries calls to a target. @default the transport of the process */
+  readonly transportOf?: (target: string) => Transport;
   /** Watches the calls. @default nobody does */
   readonly observe?: ObserveRpcClient;
   /** Where targets note what happens to their instances. @default nowhere */
@@ -42,11 +44,11 @@ export class RpcTargets {
   target(name: string): Target {
     let target = this.#targets.get(name);
     if (!target) {
-      const { balancerOf, maxPeersOf, clock = systemClock, random = Math.random } = this.options;
+      const { balancerOf, maxPeersOf, transportOf, clock = systemClock, random = Math.random } = this.options;
       const balancer = balancerOf?.(name) ?? new Cell<BalancerName>(defaultBalancer);
       target = new Target(name, {
         view: this.discovery.watch(name),
-        transport: this.transport,
+        transport: transportOf?.(name) ?? this.transport,
         balancer,
         clock,
         random,

@@ -74,7 +74,7 @@ export interface Link {
 
 /** How bytes reach peers: the narrow port under the balancer. One per process and kind. */
 export interface Transport {
-  /** `grpc-js` */
+  /** `grpc-js`, `h2` */
   readonly name: string;
   /** A new link to `address` (`host:port`, IPv6 in brackets), not yet connecting. */
   connect(address: string): Link;

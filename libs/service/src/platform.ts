@@ -3,7 +3,7 @@ import { Config, FileConfigSnapshots, openConfigDrivers } from '@holdfast/config
 import { Journal, type Clock, type Live, type Random } from '@holdfast/core';
 import { Discovery, FileSnapshots, openRegistry } from '@holdfast/discovery';
 import { Resilience, resilienceSpec } from '@holdfast/resilience';
-import { GrpcJsTransport, healthProbe, RpcTargets } from '@holdfast/rpc';
+import { healthProbe, RpcTargets, Transports } from '@holdfast/rpc';
 import { Telemetry } from '@holdfast/telemetry';
 import { balancer, balancerKey, LOG_LEVEL_KEY, maxPeers, maxPeersKey, resilienceKey } from './config-demands.js';
 import { noteLife, type Lifecycle } from './lifecycle.js';
@@ -30,6 +30,8 @@ export interface Platform extends Ground {
   readonly level: Live<LeastLevel>;
   readonly journal: Journal;
   readonly telemetry: Telemetry;
+  /** What carries calls, to a target and in. */
+  readonly transports: Transports;
   readonly discovery: Discovery;
   readonly targets: RpcTargets;
   readonly resilience: Resilience;
@@ -56,7 +58,7 @@ export async function openPlatform(ground: Ground, closers: (() => Promise<void>
   const telemetry = await Telemetry.open(identity, settings, (line) => levelsFrom(level.value).includes(line));
   closers.push(() => telemetry.close());
 
-  const transport = new GrpcJsTransport({ clock });
+  const transports = new Transports(settings.RPC_TRANSPORT, { clock });
   const registry = await openRegistry(settings.REGISTRY_URL, {
     clock,
     random,
@@ -67,11 +69,12 @@ export async function openPlatform(ground: Ground, closers: (() => Promise<void>
     clock,
     random,
     snapshots: new FileSnapshots(join(settings.SNAPSHOT_DIR, self.name)),
-    probe: healthProbe(transport),
+    probe: healthProbe(transports.to()),
     journal,
   });
   closers.push(() => discovery.close());
-  const targets = new RpcTargets(discovery, transport, {
+  const targets = new RpcTargets(discovery, transports.to(), {
+    transportOf: (target) => transports.to(target),
     balancerOf: (target) => config.live(balancerKey(target), balancer),
     maxPeersOf: (target) => config.live(maxPeersKey(target), maxPeers),
     zone: self.zone,
@@ -90,5 +93,5 @@ export async function openPlatform(ground: Ground, closers: (() => Promise<void>
     journal,
   });
   telemetry.show({ config, discovery, targets, resilience, clock, ready: () => lifecycle.phase.value === 'ready' });
-  return { ...ground, config, level, journal, telemetry, discovery, targets, resilience };
+  return { ...ground, config, level, journal, telemetry, transports, discovery, targets, resilience };
 }

@@ -1,4 +1,5 @@
 import { edgeSettings } from '@holdfast/edge';
+import { transportChoice } from '@holdfast/rpc';
 import { z } from 'zod';
 import { logLevel } from './log-level.js';
 import { port, wholeNumber } from './settings.js';
@@ -10,6 +11,14 @@ export const serviceSettings = z.object({
     .prefault('0')
     .describe(
       'Port of the gRPC server, where the app has one; 0 for any free port, since callers learn it from the registry.',
+    ),
+  RPC_TRANSPORT: z
+    .string()
+    .trim()
+    .regex(transportChoice, 'must be grpc-js or h2, and after it NAME=grpc-js or NAME=h2 for each target that differs')
+    .default('grpc-js')
+    .describe(
+      'What carries calls between services, on both sides: grpc-js, the reference, or h2, our own HTTP/2, which takes a fraction of the CPU. Fleets may mix them; h2 NAME=grpc-js makes an exception for calls to one service.',
     ),
   ADMIN_PORT: port().prefault('0').describe('Port of health and state; 0 for any free port.'),
   HOST: z

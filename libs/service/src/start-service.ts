@@ -7,15 +7,14 @@ import { abortAfter, sleep, systemClock, until, type Clock, type Live, type Rand
 import type { Discovery, Instance, Registration } from '@holdfast/discovery';
 import { EdgeModule } from '@holdfast/edge';
 import type { EdgeOptions } from '@holdfast/edge/server';
-import { GrpcJsServer, type RpcServer, type RpcTargets, type ServiceDefinition } from '@holdfast/rpc';
-import type { Telemetry } from '@holdfast/telemetry';
+import { rpcServer, type RpcServer, type RpcTargets, type ServiceDefinition } from '@holdfast/rpc';
 import { AdminModule } from './admin.module.js';
 import { consoleOf } from './console-of.js';
 import { edgeOf } from './http-edge.js';
 import { closeHttp, listen, urlOf } from './http-server.js';
 import { Lifecycle } from './lifecycle.js';
 import type { LeastLevel } from './log-level.js';
-import { openPlatform } from './platform.js';
+import { openPlatform, type Platform } from './platform.js';
 import { selfOf, type Self } from './self.js';
 import { ServiceModule } from './service.module.js';
 import { serviceSettings, type ServiceSettings } from './service-settings.js';
@@ -81,7 +80,7 @@ export async function startService(app: Type | DynamicModule, options: ServiceOp
 
   try {
     const platform = await openPlatform({ self, settings, lifecycle, clock, random }, closers);
-    const { discovery, targets, telemetry } = platform;
+    const { discovery, targets } = platform;
     const edge = options.http && (await edgeOf(app, options.http, platform));
     const sealed = edge ? edge.module : EdgeModule.identity(settings.IDENTITY_SECRET, clock);
     const root = ServiceModule.root({ ...platform, app, edge: sealed, settings: values });
@@ -89,7 +88,7 @@ export async function startService(app: Type | DynamicModule, options: ServiceOp
     const nest = await NestFactory.create<NestFastifyApplication>(root, adapter, { abortOnError: false });
     closers.push(() => nest.close());
     if (edge) await edge.prepare(nest);
-    const server = options.rpc && rpcServer(options.rpc, settings, clock, telemetry);
+    const server = options.rpc && serverOf(options.rpc, platform);
     // One app for both protocols, so that closing and signals take one path and filters count for both.
     if (server) nest.connectMicroservice({ strategy: server }, { inheritAppConfig: true });
     await nest.init();
@@ -142,13 +141,11 @@ export async function startService(app: Type | DynamicModule, options: ServiceOp
   }
 }
 
-function rpcServer(
+function serverOf(
   services: readonly ServiceDefinition[],
-  settings: ServiceSettings,
-  clock: Clock,
-  telemetry: Telemetry,
+  { settings, clock, telemetry, transports }: Platform,
 ): RpcServer {
-  return new GrpcJsServer({
+  return rpcServer(transports.usual, {
     services,
     host: settings.HOST,
     port: settings.GRPC_PORT,

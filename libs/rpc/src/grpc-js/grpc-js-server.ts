@@ -4,13 +4,13 @@ import { ServerGrpc, type MessageHandler } from '@nestjs/microservices';
 import { isObservable, lastValueFrom } from 'rxjs';
 import { methodsOf, type RpcMethod } from '../method.js';
 import type { RpcServer, RpcServerOptions } from '../server/rpc-server.js';
-import { oneAnswer, statusOf, writeAnswers } from './answers.js';
-import { matchHandlers, type FoundHandler } from './handlers.js';
-import { HealthService } from './health.js';
+import { oneAnswer, statusOf, writeAnswers } from '../server/answers.js';
+import { matchHandlers, type FoundHandler } from '../server/handlers.js';
+import { HealthService } from '../server/health.js';
 import { InboundCall, type ServedMethod, type ServerCall } from './inbound-call.js';
 import { channelOptionsOf, listen } from './listening.js';
-import { addReflection } from './reflection.js';
-import { RequestStream } from './request-stream.js';
+import { addReflection } from '../server/reflection.js';
+import { RequestStream } from '../server/request-stream.js';
 import { wireDefinition } from './wire-definition.js';
 
 const defaultDrainMs = 10_000;

@@ -9,6 +9,7 @@ import {
   type Clock,
   type TraceContext,
 } from '@holdfast/core';
+import type { Inbound } from '../server/inbound.js';
 
 /** What the four kinds of grpc-js's server calls have in common. */
 export interface ServerCall {
@@ -26,7 +27,7 @@ export interface ServedMethod {
 }
 
 /** A call that this process serves, from its arrival to its end. */
-export class InboundCall {
+export class InboundCall implements Inbound {
   readonly context: CallContext;
   /** True once the answer is complete: the caller's leaving after it is no cancellation. */
   answered = false;

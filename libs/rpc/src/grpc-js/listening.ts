@@ -1,6 +1,6 @@
 import { createServer } from 'node:net';
 import * as grpc from '@grpc/grpc-js';
-import { StartupError } from '@holdfast/core';
+import { cannotListen } from '../server/cannot-listen.js';
 import type { RpcServerOptions } from '../server/rpc-server.js';
 import { defaultServerKeepalive, defaultMaxMessageBytes, type ServerTls } from '../transport-options.js';
 
@@ -31,17 +31,6 @@ function probe(host: string, port: number): Promise<void> {
     listener.once('error', (error) => reject(cannotListen(host, port, error)));
     listener.listen({ host, port }, () => listener.close(() => resolve()));
   });
-}
-
-function cannotListen(host: string, port: number, cause: Error): StartupError {
-  const code = 'code' in cause ? cause.code : undefined;
-  const sentence =
-    code === 'EADDRINUSE'
-      ? `GRPC_PORT ${port} on ${host} is already in use; choose another or 0 for any free port.`
-      : code === 'EACCES'
-        ? `GRPC_PORT ${port} on ${host} needs rights that this process does not have; choose one above 1023.`
-        : `The gRPC server cannot listen on ${host} port ${port}: ${cause.message}`;
-  return new StartupError(sentence, { cause });
 }
 
 function credentialsOf(tls: ServerTls | undefined): grpc.ServerCredentials {

@@ -20,7 +20,7 @@ export interface RpcServerOptions {
   readonly reflection?: Uint8Array | string;
   /** The longest message it receives, in bytes; a longer one ends its call with RESOURCE_EXHAUSTED. @default 4 MiB */
   readonly maxMessageBytes?: number;
-  /** How many calls one connection may have open; more of them wait in the caller. @default no limit */
+  /** How many calls one connection may have open; more of them wait in the caller. @default 1,000 on h2, no limit on grpc-js */
   readonly maxConcurrentStreams?: number;
   /** @default a ping every 10 s, answered within 5 s */
   readonly keepalive?: Keepalive;

@@ -2,8 +2,8 @@ import * as grpc from '@grpc/grpc-js';
 import { Code, ServiceError } from '@holdfast/core';
 import { isObservable, type Observable } from 'rxjs';
 import { detailsKey, encodeError } from '../error-details.js';
-import { handlerError } from '../server/handler-error.js';
-import type { InboundCall } from './inbound-call.js';
+import { handlerError } from './handler-error.js';
+import type { Inbound } from './inbound.js';
 
 type AnswerCall = grpc.ServerWritableStream<unknown, unknown> | grpc.ServerDuplexStream<unknown, unknown>;
 
@@ -11,7 +11,7 @@ type AnswerCall = grpc.ServerWritableStream<unknown, unknown> | grpc.ServerDuple
  * Waits for the one answer of a handler that gave an Observable.
  * @param last which of several values of an Observable counts; the other choice is the first, which ends it
  */
-export function oneAnswer(result: Observable<unknown>, last: boolean, inbound: InboundCall): Promise<unknown> {
+export function oneAnswer(result: Observable<unknown>, last: boolean, inbound: Inbound): Promise<unknown> {
   return new Promise((resolve, reject) => {
     let found: { readonly value: unknown } | undefined;
     const done = () => {
@@ -39,7 +39,7 @@ export function oneAnswer(result: Observable<unknown>, last: boolean, inbound: I
  * Writes all answers of a streaming handler: an Observable's as they come, an AsyncIterable's as the caller takes them.
  * Resolves when the last one is written or nobody waits any more, rejects with what the handler threw.
  */
-export async function writeAnswers(result: unknown, call: AnswerCall, inbound: InboundCall): Promise<void> {
+export async function writeAnswers(result: unknown, call: AnswerCall, inbound: Inbound): Promise<void> {
   if (isAsyncIterable(result)) return writeEach(result, call, inbound);
   if (!isObservable(result)) {
     // A handler may also resolve with the one answer that it has.
@@ -68,7 +68,7 @@ export async function writeAnswers(result: unknown, call: AnswerCall, inbound: I
   await pending;
 }
 
-async function writeEach(answers: AsyncIterable<unknown>, call: AnswerCall, inbound: InboundCall): Promise<void> {
+async function writeEach(answers: AsyncIterable<unknown>, call: AnswerCall, inbound: Inbound): Promise<void> {
   for await (const answer of answers) {
     if (inbound.abandoned) return;
     if (!call.write(answer)) await takenOrOver(call);

@@ -22,12 +22,11 @@ import { service as healthService } from 'grpc-health-check';
 import { map, of } from 'rxjs';
 import { afterEach, describe, expect, it } from 'vitest';
 import { methodsOf, type RpcMethod } from '../method.js';
-import { RpcErrorFilter } from '../server/rpc-error-filter.js';
-import type { RpcServerOptions } from '../server/rpc-server.js';
+import { RpcErrorFilter } from './rpc-error-filter.js';
+import type { RpcServerOptions } from './rpc-server.js';
 import { all, call, failureOf } from '../testing/conformance-fixture.js';
 import type { Link } from '../transport.js';
-import { GrpcJsServer } from './grpc-js-server.js';
-import { GrpcJsTransport } from './grpc-js-transport.js';
+import { openTransport, rpcServer, transportNames, type TransportName } from '../transports.js';
 
 @Injectable()
 class NotMallory implements CanActivate {
@@ -105,18 +104,20 @@ const [getUser, createUser, listUsers] = methodsOf(UserServiceDefinition) as [
 
 const closing: (() => unknown)[] = [];
 
-async function start(module: Type, options: Partial<RpcServerOptions> = {}) {
-  const strategy = new GrpcJsServer({ services: [UserServiceDefinition], ...options });
+async function startOn(name: TransportName, module: Type, options: Partial<RpcServerOptions> = {}) {
+  const strategy = rpcServer(name, { services: [UserServiceDefinition], ...options });
   const app: INestMicroservice = await NestFactory.createMicroservice(module, { strategy, logger: false });
   app.useGlobalFilters(new RpcErrorFilter());
   closing.push(() => app.close());
   await app.listen();
-  const link: Link = new GrpcJsTransport().connect(`127.0.0.1:${strategy.port}`);
+  const link: Link = openTransport(name, {}).connect(`127.0.0.1:${strategy.port}`);
   closing.push(() => link.close());
   return { strategy, link, app };
 }
 
-describe('GrpcJsServer in a Nest app', () => {
+describe.each(transportNames)('the %s server in a Nest app', (transport) => {
+  const start = (module: Type, options: Partial<RpcServerOptions> = {}) => startOn(transport, module, options);
+
   afterEach(async () => {
     for (const close of closing.splice(0).toReversed()) await close();
   });
@@ -156,12 +157,12 @@ describe('GrpcJsServer in a Nest app', () => {
   });
 
   it('works in a hybrid app, which drains it when it closes', async () => {
-    const strategy = new GrpcJsServer({ services: [UserServiceDefinition] });
+    const strategy = rpcServer(transport, { services: [UserServiceDefinition] });
     const app = await NestFactory.create(AppModule, new FastifyAdapter(), { logger: false });
     app.useGlobalFilters(new RpcErrorFilter());
     app.connectMicroservice({ strategy }, { inheritAppConfig: true });
     await app.startAllMicroservices();
-    const link = new GrpcJsTransport().connect(`127.0.0.1:${strategy.port}`);
+    const link = openTransport(transport, {}).connect(`127.0.0.1:${strategy.port}`);
     closing.push(() => link.close());
     expect(await failureOf(link.unary(getUser, { name: 'nobody' }, call()))).toMatchObject({ code: Code.NOT_FOUND });
     await app.close();
@@ -212,9 +213,11 @@ describe('GrpcJsServer in a Nest app', () => {
       stream.write({ listServices: '' });
       return new Promise((resolve, reject) => {
         stream.on('error', reject);
-        stream.on('data', ({ listServicesResponse }) =>
-          resolve(listServicesResponse.service.map((service: { name: string }) => service.name)),
-        );
+        stream.on('data', ({ listServicesResponse }) => {
+          // Left open, it would hold up the drain.
+          stream.end();
+          resolve(listServicesResponse.service.map((service: { name: string }) => service.name));
+        });
       });
     };
     const { strategy } = await start(AppModule, { reflection: descriptors });

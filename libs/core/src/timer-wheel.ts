@@ -1,5 +1,5 @@
 import { AsyncResource } from 'node:async_hooks';
-import type { Clock, Timer } from '@holdfast/core';
+import type { Clock, Timer } from './clock.js';
 
 /** How coarse the wheel is, in milliseconds: what is due may happen up to this much later, and never earlier. */
 export const TICK_MS = 4;

@@ -1,7 +1,7 @@
 import type * as grpc from '@grpc/grpc-js';
 import { CallContext } from '@holdfast/core';
 import { Observable, share } from 'rxjs';
-import type { InboundCall } from './inbound-call.js';
+import type { Inbound } from './inbound.js';
 
 type RequestCall<T> = grpc.ServerReadableStream<T, unknown> | grpc.ServerDuplexStream<T, unknown>;
 
@@ -15,9 +15,9 @@ type RequestCall<T> = grpc.ServerReadableStream<T, unknown> | grpc.ServerDuplexS
  */
 export class RequestStream<T> extends Observable<T> implements AsyncIterable<T> {
   readonly #call: RequestCall<T>;
-  readonly #inbound: InboundCall;
+  readonly #inbound: Inbound;
 
-  constructor(call: RequestCall<T>, inbound: InboundCall) {
+  constructor(call: RequestCall<T>, inbound: Inbound) {
     const shared = new Observable<T>((subscriber) => {
       // Events of the connection know nothing of the call that they are for.
       const inContext = (task: () => void) => CallContext.run(inbound.context, task);
