@@ -33,6 +33,9 @@ done
 rm -rf apps libs proto tools package.json package-lock.json .npmrc
 cp -R "$root/config" config
 
+# @nestjs/swagger may use the compiler where apps are built, and nowhere else; npm brings it because the build has it.
+rm -rf node_modules/typescript
+
 # Half of what npm brings is for those who write programs.
 find node_modules -type f \( -name '*.ts' -o -name '*.mts' -o -name '*.cts' -o -name '*.map' -o -name '*.md' -o -name '*.tsbuildinfo' \) -delete
 
