@@ -197,14 +197,35 @@ describe('Balancer', () => {
       while (clock.ms < startedAt + 600) fail(members[1]!, 1, 'success', 10);
       balancer.done(hung, 'timeout', clock.ms - startedAt, { patienceMs: 600 });
       expect(hung).toMatchObject({ standing: 'out', why: 'no answer for 600 ms' });
-      const [, slow] = members as [Member, Member];
-      slow.begin(clock.ms, true);
-      slow.begin(clock.ms, true);
-      clock.ms += 10;
-      balancer.done(slow, 'success', 10, patient);
-      for (let n = 0; n < 59; n++) fail(members[2]!, 1, 'success', 10);
-      balancer.done(slow, 'timeout', 600, { patienceMs: 600 });
-      expect(slow.standing).toBe('in');
+    });
+
+    it.each([
+      ['just answered an older call, as it may have before it hung', 20, 'out'],
+      ['answered another call meanwhile: one that is not like the others takes long', 30, 'in'],
+    ])('at its first time-out, or not, who %s', (_, answeredAfterMs, standing) => {
+      sharesOf(100);
+      const [member] = members as [Member];
+      member.begin(clock.ms, true);
+      member.begin(clock.ms, true);
+      clock.ms += answeredAfterMs;
+      balancer.done(member, 'success', answeredAfterMs, patient);
+      for (let n = 0; n < 57; n++) fail(members[2]!, 1, 'success', 10);
+      clock.ms += 30 - answeredAfterMs;
+      balancer.done(member, 'timeout', 600, { patienceMs: 600 });
+      expect(member.standing).toBe(standing);
+    });
+
+    it('nobody at a time-out for the silence of half of it, however long answers usually take', () => {
+      sharesOf(100, () => ['success', 290]);
+      const [member] = members as [Member];
+      member.begin(clock.ms, true);
+      member.begin(clock.ms, true);
+      clock.ms += 310;
+      balancer.done(member, 'success', 310, patient);
+      clock.ms += 280;
+      fail(members[2]!, 1, 'success', 10);
+      balancer.done(member, 'timeout', 600, { patienceMs: 600 });
+      expect(member.standing).toBe('in');
     });
 
     it('nobody for silence after a standstill of this process, in which nobody answered', () => {

@@ -161,7 +161,7 @@ export class Balancer<M extends Member = Member> {
     if (outcome === 'overload') return;
     member.failures = succeeded ? 0 : member.failures + 1;
     member.timeouts = outcome === 'timeout' ? member.timeouts + 1 : 0;
-    if (outcome === 'timeout' && this.#wasSilent(member, now - durationMs)) {
+    if (outcome === 'timeout' && this.#wasSilent(member, durationMs, now)) {
       this.#ejections.eject(member, `no answer for ${Math.round(now - member.silentSince)} ms`, now);
     } else {
       this.#ejections.judge(member, this.#score.usualSuccess, now);
@@ -203,9 +203,13 @@ export class Balancer<M extends Member = Member> {
     return picks.map((count) => (all === 0 ? 0 : count / all));
   }
 
-  /** Nothing came back from it since then, while others answered. */
-  #wasSilent(member: M, since: number): boolean {
-    return member.silentSince <= since && this.#selection.answeredAt > since;
+  /**
+   * Nothing came back from it in these last milliseconds, while others answered. What came within twice the usual time
+   * belongs to calls from before: an instance that hangs may just have given such an answer.
+   */
+  #wasSilent(member: M, durationMs: number, now: number): boolean {
+    const echo = Math.min(2 * this.#score.usualMs, durationMs / 2);
+    return member.silentSince <= now - durationMs + echo && this.#selection.answeredAt > member.silentSince;
   }
 
   #trialFor(call: PickCall): M | undefined {
