@@ -228,6 +228,15 @@ describe('Balancer', () => {
       expect(member.standing).toBe('in');
     });
 
+    it('nobody at one time-out of a call that had no bound, whose silence nobody has measured', () => {
+      sharesOf(100);
+      const [member] = members as [Member];
+      member.begin(clock.ms, false);
+      for (let n = 0; n < 60; n++) fail(members[2]!, 1, 'success', 10);
+      balancer.done(member, 'timeout', 600, {});
+      expect(member.standing).toBe('in');
+    });
+
     it('nobody for silence after a standstill of this process, in which nobody answered', () => {
       for (const member of members) member.begin(clock.ms, true);
       clock.ms += 60_000;

@@ -161,7 +161,7 @@ export class Balancer<M extends Member = Member> {
     if (outcome === 'overload') return;
     member.failures = succeeded ? 0 : member.failures + 1;
     member.timeouts = outcome === 'timeout' ? member.timeouts + 1 : 0;
-    if (outcome === 'timeout' && this.#wasSilent(member, durationMs, now)) {
+    if (outcome === 'timeout' && bounded && this.#wasSilent(member, durationMs, now)) {
       this.#ejections.eject(member, `no answer for ${Math.round(now - member.silentSince)} ms`, now);
     } else {
       this.#ejections.judge(member, this.#score.usualSuccess, now);
@@ -208,8 +208,9 @@ export class Balancer<M extends Member = Member> {
    * belongs to calls from before: an instance that hangs may just have given such an answer.
    */
   #wasSilent(member: M, durationMs: number, now: number): boolean {
-    const echo = Math.min(2 * this.#score.usualMs, durationMs / 2);
-    return member.silentSince <= now - durationMs + echo && this.#selection.answeredAt > member.silentSince;
+    const since = now - durationMs;
+    const echoes = Math.min(2 * this.#score.usualMs, durationMs / 2);
+    return member.silentSince <= since + echoes && this.#selection.answeredAt > Math.max(since, member.silentSince);
   }
 
   #trialFor(call: PickCall): M | undefined {
