@@ -2,9 +2,9 @@ import { systemClock } from '@holdfast/core';
 import { Discovery, openRegistry } from '@holdfast/discovery';
 import { eventually } from '@holdfast/testing';
 import { describe, expect, it } from 'vitest';
-import { peersOf, report } from '../promises/fleet.js';
-import { KubernetesFleet, type DeletionOrder } from '../promises/kubernetes-fleet.js';
-import { Load, seconds } from '../promises/load.js';
+import { peersOf, report } from './fleet.js';
+import { KubernetesFleet, type DeletionOrder } from './kubernetes-fleet.js';
+import { Load, seconds } from './load.js';
 
 // A pod that is deleted gets SIGTERM from its node while a controller takes its endpoint out, and nobody waits for the other. Here
 // there is no preStop, which would give callers five seconds more.
@@ -12,7 +12,6 @@ const orders: readonly DeletionOrder[] = [
   { first: 'signal', behindMs: 0 },
   { first: 'signal', behindMs: 1_000 },
   { first: 'endpoints', behindMs: 0 },
-  { first: 'endpoints', behindMs: 1_000 },
 ];
 
 describe.each(orders)('a rolling restart in Kubernetes, $first first, the other $behindMs ms behind', (order) => {
