@@ -280,7 +280,7 @@ describe.skipIf(skip)('the overlays', () => {
 
   it('scale by metrics that the code has', () => {
     const text = [read('k8s/base/gateway/scaling.yaml'), read('k8s/base/user-service/scaling.yaml')].join('\n');
-    const metrics = [...text.matchAll(/\b(?:holdfast|http|grpc)_\w+/g)].map(([name]) => name);
+    const metrics = [...text.matchAll(/\b(?:holdfast_|http_|grpc_)\w+/g)].map(([name]) => name);
     expect(metrics.length).toBeGreaterThan(1);
     const code = sources('libs');
     for (const name of metrics) {

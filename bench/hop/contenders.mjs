@@ -8,6 +8,9 @@ import { ServerProcess } from './server-process.mjs';
 const root = fileURLToPath(new URL('../../', import.meta.url));
 const contenders = join(root, 'bench/contenders');
 
+/** What we go by in the tables. */
+const OURS = 'Holdfast';
+
 /** A limit that counts for this machine, and is never reached. */
 const countingLimit = 'gateway: { rateLimit: { client: { rate: 1000000, burst: 1000000, exempt: [] } } }\n';
 
@@ -43,11 +46,11 @@ const plans = {
       cwd: contenders,
     };
   },
-  Holdfast: holdfast({ LOG_LEVEL: 'error' }),
-  'Holdfast h2': holdfast({ LOG_LEVEL: 'error', RPC_TRANSPORT: 'h2' }),
+  [OURS]: ours({ LOG_LEVEL: 'error' }),
+  [`${OURS} h2`]: ours({ LOG_LEVEL: 'error', RPC_TRANSPORT: 'h2' }),
   // What 'equipped Nest' has, too: a line for each request, and a limit that counts for this machine and is never reached.
-  'equipped Holdfast': holdfast({ LOG_LEVEL: 'log' }, countingLimit),
-  'equipped Holdfast h2': holdfast({ LOG_LEVEL: 'log', RPC_TRANSPORT: 'h2' }, countingLimit),
+  [`equipped ${OURS}`]: ours({ LOG_LEVEL: 'log' }, countingLimit),
+  [`equipped ${OURS} h2`]: ours({ LOG_LEVEL: 'log', RPC_TRANSPORT: 'h2' }, countingLimit),
 };
 
 function nest(gateway) {
@@ -64,7 +67,7 @@ function nest(gateway) {
   };
 }
 
-function holdfast(more, config = '{}\n') {
+function ours(more, config = '{}\n') {
   return (ports, replicas, folder) => {
     const file = join(folder, 'config.yaml');
     writeFileSync(file, config);
