@@ -5,7 +5,7 @@
 #
 #   npm run backends          what is already there is left alone; a second run does nothing
 #   npm run backends -- wrk   the same, and wrk
-#   npm run backends -- interop   the same, and who speaks HTTP/2 and gRPC besides us: nghttp2, haproxy, gRPC's C core
+#   npm run backends -- interop   the same, and who speaks HTTP/2 and gRPC besides us: nghttp2, haproxy, gRPC's C core, grpc-go
 set -euo pipefail
 
 root="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)"
@@ -24,7 +24,7 @@ wanted=(consul etcd etcdctl prometheus promtool chromium tini)
 for argument in "$@"; do
   case "$argument" in
     wrk) wanted+=(wrk) ;;
-    interop) wanted+=(nghttp h2load nghttpd haproxy grpc-python) ;;
+    interop) wanted+=(nghttp h2load nghttpd haproxy grpc-python grpc-go) ;;
     *) fail "\"$argument\" is not something this script can bring; the extras are wrk and interop." ;;
   esac
 done
@@ -138,6 +138,17 @@ lib="$(cd "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/../lib" && pwd)"
 LD_LIBRARY_PATH="$lib" PYTHONPATH="$lib/python" exec /usr/bin/python3 "$@"
 WRAPPER
       place "$work/grpc-python" grpc-python
+      ;;
+    grpc-go)
+      # Debian's Go and its sources of grpc-go, for as long as it takes to build our peer with them.
+      # shellcheck disable=SC2046 # one word for each package
+      unpack $(apt-get "${apt_options[@]}" -s install --no-install-recommends golang-google-grpc-dev golang-go 2>/dev/null |
+        sed -n 's/^Inst \([^ ]*\) .*/\1/p' | grep '^golang')
+      goroot="$(compgen -G "$work/tree/usr/lib/go-*" | head -n 1)"
+      (cd "$root/test/interop/go" &&
+        GOROOT="$goroot" GOPATH="$work/tree/usr/share/gocode" GOCACHE="$work/go-cache" GO111MODULE=off CGO_ENABLED=0 GOFLAGS= \
+          "$goroot/bin/go" build -o "$work/grpc-go" .)
+      place "$work/grpc-go" grpc-go
       ;;
     consul)
       unpack consul

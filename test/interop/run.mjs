@@ -21,6 +21,7 @@ const [echo, expand, collect, chat] = ['echo', 'expand', 'collect', 'chat'].map(
 );
 const closing = [];
 const maxMessageBytes = 8 * 1024 * 1024;
+const special = '\t\ntest with whitespace\r\nand Unicode BMP ☺ and non-BMP 😈\t\n';
 let failed = 0;
 
 function report(name, good, detail = '') {
@@ -45,6 +46,7 @@ function expect(good, what) {
 const handlers = {
   async echo(request, metadata, call) {
     if (request.text === 'fail') throw new ServiceError(5, 'schön 100 %');
+    if (request.text === 'special') throw new ServiceError(2, special);
     if (request.text === 'bug') throw new ServiceError(13, 'Internal error');
     if (request.text === 'sleep') await new Promise((resolve) => setTimeout(resolve, 1_000));
     const bytes = metadata.get('x-bytes-bin')[0];
@@ -69,7 +71,7 @@ const handlers = {
 };
 
 async function serve() {
-  const server = rpcServer('h2', { services: [EchoServiceDefinition], maxMessageBytes });
+  const server = rpcServer('h2', { services: [EchoServiceDefinition], maxMessageBytes, compression: 'gzip' });
   for (const [rpc, streaming] of [
     ['Echo', 'no_stream'],
     ['Expand', 'no_stream'],
@@ -99,8 +101,8 @@ function start(command, args) {
   return child;
 }
 
-function link(port) {
-  const made = openTransport('h2', { maxMessageBytes }).connect(`127.0.0.1:${port}`);
+function link(port, compression) {
+  const made = openTransport('h2', { maxMessageBytes, compression }).connect(`127.0.0.1:${port}`);
   closing.push(() => made.close());
   return made;
 }
@@ -143,6 +145,14 @@ async function callAll(name, port) {
     );
   });
   if (name.includes('nghttpd')) return;
+  await attempt(`${name}: 300 KB, gzip`, async () => {
+    const packing = link(port, 'gzip');
+    const payload = Buffer.alloc(300_000, 'holdfast');
+    for (let round = 0; round < 3; round++) {
+      const answer = await packing.unary(echo, { text: `${round}`, payload }, call());
+      expect(payload.equals(answer.payload), 'another payload');
+    }
+  });
   await attempt(`${name}: server streaming`, async () =>
     expect((await all(to.stream(expand, [{ count: 100, size: 1_000 }], call()))).length === 100, 'not 100'),
   );
@@ -235,16 +245,21 @@ async function main() {
   start(bin('haproxy'), ['-f', config]);
   await callAll('through haproxy', proxied);
 
-  const python = start(bin('grpc-python'), [script, 'server']);
-  const served = await new Promise((resolve) =>
-    createInterface(python.stdout).once('line', (line) => resolve(Number(line.split(' ')[1]))),
-  );
-  await callAll('gRPC C core serving', served);
-  await attempt('gRPC C core calling', async () => {
-    const { stdout } = await run(bin('grpc-python'), [script, 'client', address], { timeout: 60_000 });
-    for (const line of stdout.trim().split('\n')) console.log(`       ${line}`);
-    expect(!stdout.includes('FAILED') && stdout.includes('ok still there'), stdout);
-  });
+  for (const [name, command, ...args] of [
+    ['gRPC C core', bin('grpc-python'), script],
+    ['grpc-go', bin('grpc-go')],
+  ]) {
+    const peer = start(command, [...args, 'server']);
+    const served = await new Promise((resolve) =>
+      createInterface(peer.stdout).once('line', (line) => resolve(Number(line.split(' ')[1]))),
+    );
+    await callAll(`${name} serving`, served);
+    await attempt(`${name} calling`, async () => {
+      const { stdout } = await run(command, [...args, 'client', address], { timeout: 60_000 });
+      for (const line of stdout.trim().split('\n')) console.log(`       ${line}`);
+      expect(!stdout.includes('FAILED') && stdout.includes('ok still there'), stdout);
+    });
+  }
 }
 
 try {

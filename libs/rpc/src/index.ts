@@ -11,9 +11,18 @@ export { RpcErrorFilter } from './server/rpc-error-filter.js';
 export type { RpcServer, RpcServerOptions } from './server/rpc-server.js';
 export { GrpcJsServer } from './grpc-js/grpc-js-server.js';
 export { GrpcJsTransport } from './grpc-js/grpc-js-transport.js';
-export { openTransport, rpcServer, transportChoice, Transports, type TransportName } from './transports.js';
+export {
+  compressionChoice,
+  connectionsChoice,
+  openTransport,
+  rpcServer,
+  transportChoice,
+  Transports,
+  type TransportChoices,
+  type TransportName,
+} from './transports.js';
 export { healthProbe } from './health-probe.js';
 export { LinkFailure, type Metadata } from './transport.js';
 export type { ServiceDefinition } from './method.js';
 export { registerMeshResolver } from './grpc-js/mesh-resolver.js';
-export type { ClientTls, Keepalive, ServerTls, TransportOptions } from './transport-options.js';
+export type { ClientTls, Compression, Keepalive, ServerTls, TransportOptions } from './transport-options.js';

@@ -1,6 +1,8 @@
-/** What a message type offers: the pair of functions that protobuf generators write. Methods, not properties, so that any type fits `MessageType<unknown>`. */
+import { BinaryWriter } from '@bufbuild/protobuf/wire';
+
+/** What a message type offers: the pair of functions that ts-proto writes. Methods, not properties, so that any type fits `MessageType<unknown>`. */
 export interface MessageType<T> {
-  encode(message: T): { finish(): Uint8Array };
+  encode(message: T, writer?: BinaryWriter): { finish(): Uint8Array };
   decode(bytes: Uint8Array): T;
 }
 
@@ -54,9 +56,18 @@ export function methodsOf(service: ServiceDefinition): readonly RpcMethod<unknow
   }));
 }
 
+/** A writer keeps the buffer of its longest message, up to twice as long; after a longer one than this it is let go, in bytes. */
+const keptBytes = 2_097_152;
+/** The writer of all messages, while none is being written: a new one with its buffer costs more than a small message. */
+let idleWriter: BinaryWriter | undefined;
+
 function encoderOf(type: MessageType<unknown>): (message: unknown) => Buffer {
   return (message) => {
-    const bytes = type.encode(message).finish();
+    const writer = idleWriter ?? new BinaryWriter();
+    // One that throws half way does not come back.
+    idleWriter = undefined;
+    const bytes = type.encode(message, writer).finish();
+    if (bytes.length <= keptBytes) idleWriter = writer;
     // A view, not a copy: transports want a Buffer.
     return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   };

@@ -58,7 +58,10 @@ export async function openPlatform(ground: Ground, closers: (() => Promise<void>
   const telemetry = await Telemetry.open(identity, settings, (line) => levelsFrom(level.value).includes(line));
   closers.push(() => telemetry.close());
 
-  const transports = new Transports(settings.RPC_TRANSPORT, { clock });
+  const { RPC_TRANSPORT, RPC_COMPRESSION, RPC_CONNECTIONS, RPC_KEEPALIVE_MS } = settings;
+  const choices = { transport: RPC_TRANSPORT, compression: RPC_COMPRESSION, connections: RPC_CONNECTIONS };
+  const keepalive = { everyMs: RPC_KEEPALIVE_MS, timeoutMs: RPC_KEEPALIVE_MS };
+  const transports = new Transports(choices, { clock, keepalive });
   const registry = await openRegistry(settings.REGISTRY_URL, {
     clock,
     random,

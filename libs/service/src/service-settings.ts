@@ -1,5 +1,5 @@
 import { edgeSettings } from '@holdfast/edge';
-import { transportChoice } from '@holdfast/rpc';
+import { compressionChoice, connectionsChoice, transportChoice } from '@holdfast/rpc';
 import { z } from 'zod';
 import { logLevel } from './log-level.js';
 import { port, wholeNumber } from './settings.js';
@@ -19,6 +19,35 @@ export const serviceSettings = z.object({
     .default('grpc-js')
     .describe(
       'What carries calls between services, on both sides: grpc-js, the reference, or h2, our own HTTP/2, which takes a fraction of the CPU. Fleets may mix them; h2 NAME=grpc-js makes an exception for calls to one service.',
+    ),
+  RPC_COMPRESSION: z
+    .string()
+    .trim()
+    .regex(compressionChoice, 'must be none or gzip, and after it NAME=none or NAME=gzip for each target that differs')
+    .default('none')
+    .describe(
+      'Whether h2 packs messages of 1 KiB and more for peers that read gzip: none, gzip, or none NAME=gzip for calls to one service. It costs CPU, and lengths can betray secrets that stand beside words of strangers.',
+    ),
+  RPC_CONNECTIONS: z
+    .string()
+    .trim()
+    .regex(connectionsChoice, 'must be 1 to 8, and after it NAME=1 to NAME=8 for each target that differs')
+    .default('1')
+    .describe(
+      'How many connections h2 holds to each instance that it calls, 1 to 8; more than one only help where an address stands for several machines. 1 NAME=4 for calls to one service.',
+    ),
+  RPC_KEEPALIVE_MS: wholeNumber(10, 600_000)
+    .prefault('2000')
+    .describe(
+      'A connection to a called instance that is silent for so long is asked for a sign of life, and given up without one after as long again, in milliseconds.',
+    ),
+  RPC_SERVER_KEEPALIVE_MS: wholeNumber(10, 600_000)
+    .prefault('10000')
+    .describe('The same for the connections of callers, which are given up after half as long again, in milliseconds.'),
+  RPC_MAX_CONNECTION_AGE_MS: wholeNumber(0, 999_999_999)
+    .prefault('0')
+    .describe(
+      'Callers whose connection is older are asked to come anew, which spreads callers that do not balance; no call is lost. In milliseconds, give or take a tenth; 0 for never.',
     ),
   ADMIN_PORT: port().prefault('0').describe('Port of health and state; 0 for any free port.'),
   HOST: z

@@ -145,8 +145,12 @@ function serverOf(
   services: readonly ServiceDefinition[],
   { settings, clock, telemetry, transports }: Platform,
 ): RpcServer {
-  return rpcServer(transports.usual, {
+  const { RPC_SERVER_KEEPALIVE_MS: everyMs, RPC_MAX_CONNECTION_AGE_MS: age } = settings;
+  return rpcServer(transports.usual.name, {
     services,
+    compression: transports.usual.compression,
+    keepalive: { everyMs, timeoutMs: Math.ceil(everyMs / 2) },
+    ...(age > 0 && { maxConnectionAgeMs: age }),
     host: settings.HOST,
     port: settings.GRPC_PORT,
     ...(settings.NODE_ENV !== 'production' && { reflection: fileURLToPath(import.meta.resolve(DESCRIPTORS)) }),

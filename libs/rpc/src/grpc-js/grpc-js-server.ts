@@ -1,5 +1,5 @@
 import * as grpc from '@grpc/grpc-js';
-import { CallContext, Code, systemClock, type Clock } from '@holdfast/core';
+import { CallContext, Code, systemClock, type Clock, type Timer } from '@holdfast/core';
 import { ServerGrpc, type MessageHandler } from '@nestjs/microservices';
 import { isObservable, lastValueFrom } from 'rxjs';
 import { methodsOf, type RpcMethod } from '../method.js';
@@ -14,6 +14,8 @@ import { RequestStream } from '../server/request-stream.js';
 import { wireDefinition } from './wire-definition.js';
 
 const defaultDrainMs = 10_000;
+/** How long the server may take to close what it was told to end, in milliseconds. */
+const closingMs = 500;
 
 type UnaryCall = grpc.ServerUnaryCall<unknown, unknown>;
 type WritingCall = grpc.ServerWritableStream<unknown, unknown> | grpc.ServerDuplexStream<unknown, unknown>;
@@ -217,13 +219,17 @@ export class GrpcJsServer extends ServerGrpc implements RpcServer {
     if (!server) return { aborted: 0 };
     this.#health.end();
     let aborted = 0;
+    let closing: Timer | undefined;
     await new Promise<void>((resolve) => {
       const bound = this.#clock.after(boundMs, () => {
         for (const inbound of this.#open) if (!inbound.abandoned) aborted++;
         server.forceShutdown();
+        // Where a caller vanished in the middle of a call over TLS, node:http2 never says that it has closed.
+        closing = this.#clock.after(closingMs, resolve);
       });
       server.tryShutdown(() => {
         bound.cancel();
+        closing?.cancel();
         resolve();
       });
     });

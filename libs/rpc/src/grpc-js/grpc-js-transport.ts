@@ -61,6 +61,9 @@ function channelOptionsOf(options: TransportOptions, maxReconnectMs: number): gr
     // A host name that moved is looked up again with the next attempt to connect; the default is 30 s later.
     'grpc.dns_min_time_between_resolutions_ms': 1_000,
     'grpc.max_receive_message_length': options.maxMessageBytes ?? defaultMaxMessageBytes,
+    ...(options.compression === 'gzip' && {
+      'grpc.default_compression_algorithm': grpc.compressionAlgorithms.gzip,
+    }),
     'grpc.keepalive_time_ms': keepalive.everyMs,
     'grpc.keepalive_timeout_ms': keepalive.timeoutMs,
     'grpc.keepalive_permit_without_calls': 1,

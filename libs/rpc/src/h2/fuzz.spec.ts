@@ -3,8 +3,10 @@ import { seededRandom, type Random } from '@holdfast/core';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { all, call } from '../testing/conformance-fixture.js';
 import { echo, EchoServer, expand } from '../testing/echo-server.js';
+import { flip } from '../testing/flip.js';
 import { frame, message, RawPeer, uint32 } from '../testing/raw-peer.js';
 import { H2Transport } from './client/h2-transport.js';
+import { settlements } from './grpc/settlements.js';
 import { FrameReader } from './http2/frame-reader.js';
 import { Flag, FrameType, preface } from './http2/frames.js';
 import { H2Server } from './server/h2-server.js';
@@ -64,13 +66,6 @@ function anyFrame(random: Random, peer: RawPeer, next: () => number): Buffer {
   }
 }
 
-function flip(random: Random, bytes: Buffer): Buffer {
-  const flipped = Buffer.from(bytes);
-  for (let count = 1 + below(random, 4); count > 0; count--)
-    flipped[below(random, flipped.length)]! ^= 1 << below(random, 8);
-  return flipped;
-}
-
 /** The streams that a session speaks of. */
 function streamsIn(session: Buffer): ReadonlySet<number> {
   const streams = new Set([0]);
@@ -91,6 +86,8 @@ describe('fuzzing', () => {
   afterAll(async () => {
     process.off('uncaughtExceptionMonitor', note);
     await server.server.drain(0);
+    // Whatever came, each call ended, and none twice.
+    expect(settlements).toEqual({ begun: settlements.ended, ended: settlements.ended, again: 0 });
   });
 
   /** Every answer must be for the stream that it came on, and for one that the peer spoke of. */

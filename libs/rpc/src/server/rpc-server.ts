@@ -2,7 +2,7 @@ import type { Clock } from '@holdfast/core';
 import type { CustomTransportStrategy } from '@nestjs/microservices';
 import type { ServiceDefinition } from '../method.js';
 import type { ObserveRpcServer } from '../rpc-observer.js';
-import type { Keepalive, ServerTls } from '../transport-options.js';
+import type { Compression, Keepalive, ServerTls } from '../transport-options.js';
 
 export interface RpcServerOptions {
   /** What is served. Every method must have a handler, and every handler must belong to one of these. */
@@ -20,6 +20,8 @@ export interface RpcServerOptions {
   readonly reflection?: Uint8Array | string;
   /** The longest message it receives, in bytes; a longer one ends its call with RESOURCE_EXHAUSTED. @default 4 MiB */
   readonly maxMessageBytes?: number;
+  /** What leaves packed, for callers that read it; grpc-js's server packs nothing. @default none */
+  readonly compression?: Compression;
   /** How many calls one connection may have open; more of them wait in the caller. @default 1,000 on h2, no limit on grpc-js */
   readonly maxConcurrentStreams?: number;
   /** @default a ping every 10 s, answered within 5 s */

@@ -11,6 +11,8 @@ export interface TransportUnderTest {
   transport(options: TransportOptions): Transport;
   /** The serving side, not yet listening; the suite adds the handlers itself. */
   readonly server: MakeServer;
+  /** Whether the server can pack its answers. @default false */
+  readonly packsAnswers?: boolean;
 }
 
 export interface Pair {

@@ -1,6 +1,7 @@
 import { describe } from 'vitest';
 import { describeAnswers } from './conformance-answers.js';
 import { describeEndings } from './conformance-endings.js';
+import { describeInterop } from './conformance-interop.js';
 import { describeLinks } from './conformance-links.js';
 import type { TransportUnderTest } from './conformance-fixture.js';
 import { describeStreams } from './conformance-streams.js';
@@ -17,5 +18,6 @@ export function describeTransport(name: string, subject: TransportUnderTest): vo
     describeStreams(subject);
     describeEndings(subject);
     describeLinks(subject);
+    describeInterop(subject);
   });
 }

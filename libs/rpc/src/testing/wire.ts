@@ -1,5 +1,11 @@
 import { connect, createServer, type AddressInfo, type Server, type Socket } from 'node:net';
 
+/** What passes, as the caller sees it. */
+export interface Tap {
+  sent(chunk: Buffer): void;
+  received(chunk: Buffer): void;
+}
+
 /** A TCP relay in front of a server, to cut: what the client sees of a peer that was killed. */
 export class Wire {
   readonly #listener: Server;
@@ -9,10 +15,13 @@ export class Wire {
     this.#listener = listener;
   }
 
-  static async to(port: number): Promise<Wire> {
+  /** @param tap is given all that passes */
+  static async to(port: number, tap: Partial<Tap> = {}): Promise<Wire> {
     const listener = createServer((near) => {
       const far = connect(port, '127.0.0.1');
       near.pipe(far).pipe(near);
+      if (tap.sent) near.on('data', tap.sent);
+      if (tap.received) far.on('data', tap.received);
       wire.#keep(near);
       wire.#keep(far);
     });

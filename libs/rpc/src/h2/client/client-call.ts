@@ -1,9 +1,12 @@
 import { Code, DeadlineExceeded, listenTo, ServiceError, type CancelListener } from '@holdfast/core';
 import { decodeError, detailsKey } from '../../error-details.js';
 import type { RpcMethod } from '../../method.js';
+import type { Compression } from '../../transport-options.js';
 import { cancelledBy, LinkFailure, type OutgoingCall } from '../../transport.js';
+import { acceptsGzip } from '../grpc/compression.js';
 import { bytesIn, isWellFormed, metadataIn, sendable, valueOf, writeFields } from '../grpc/fields.js';
 import { MessageReader } from '../grpc/message-reader.js';
+import { settlements } from '../grpc/settlements.js';
 import { decodeStatusMessage } from '../grpc/status-message.js';
 import { encodeTimeout } from '../grpc/timeout.js';
 import type { Fields } from '../hpack/hpack-decoder.js';
@@ -16,6 +19,7 @@ import { codeOfHttp } from './http-status.js';
 export interface CallOwner {
   readonly address: string;
   readonly maxMessageBytes: number;
+  readonly compression: Compression;
   readonly now: () => number;
   /** Tells that the call is over. */
   over(call: ClientCall<unknown, unknown>): void;
@@ -38,6 +42,7 @@ export abstract class ClientCall<Request, Response> extends Stream implements Ca
   constructor(owner: CallOwner, method: RpcMethod<Request, Response>, outgoing: OutgoingCall) {
     super();
     this.owner = owner;
+    settlements.begun++;
     this.method = method;
     this.outgoing = outgoing;
     this.reader = new MessageReader(owner.maxMessageBytes, (message, size) => this.onMessage(message, size));
@@ -72,6 +77,8 @@ export abstract class ClientCall<Request, Response> extends Stream implements Ca
     const { encoder } = connection;
     const { deadline } = this.outgoing;
     connection.beginRequest(this.method.path);
+    this.packs = this.owner.compression === 'gzip' && connection.acceptsGzip;
+    if (this.packs) encoder.stable('grpc-encoding', 'gzip');
     if (deadline !== Infinity) encoder.varying('grpc-timeout', encodeTimeout(deadline - this.owner.now()));
     writeFields(encoder, this.#fields);
     connection.open(this);
@@ -136,7 +143,10 @@ export abstract class ClientCall<Request, Response> extends Stream implements Ca
   /** The call ended, well where there is no error. */
   protected abstract onFinished(error: unknown): void;
 
+  /** The one place where a call ends. Whoever comes to it asks first whether it has. */
   protected finish(error: unknown): void {
+    if (this.over) return void settlements.again++;
+    settlements.ended++;
     this.over = true;
     this.outgoing.signal?.removeEventListener('abort', this);
     this.owner.over(this as ClientCall<unknown, unknown>);
@@ -173,10 +183,17 @@ export abstract class ClientCall<Request, Response> extends Stream implements Ca
       if (status >= 100 && status < 200 && !endStream) return;
       if (status !== 200) return this.#refusedBy(status, fields);
       this.#headersSeen = true;
+      this.#learn(fields);
       if (!endStream) return this.#onHeader(fields);
     }
     this.#onTrailers(fields);
     this.connection?.reset(this, ErrorCode.NO_ERROR);
+  }
+
+  /** An answer tells what its sender reads, but it need not be looked at for every call. */
+  #learn(fields: Fields): void {
+    if (this.owner.compression === 'none' || !this.connection || this.connection.acceptsGzip) return;
+    this.connection.acceptsGzip = acceptsGzip(valueOf(fields, 'grpc-accept-encoding'));
   }
 
   #onHeader(fields: Fields): void {
@@ -189,6 +206,8 @@ export abstract class ClientCall<Request, Response> extends Stream implements Ca
     const code = valueOf(fields, 'grpc-status');
     if (code === undefined) return this.finish(this.broken('ended the call without a status'));
     this.outgoing.onTrailer?.(metadataIn(fields));
+    // Whoever listens may have cancelled the call.
+    if (this.over) return;
     if (code === '0') {
       if (!this.reader.partial) return this.finish(undefined);
       return this.finish(new ServiceError(Code.INTERNAL, 'The answer ends in the middle of a message.'));

@@ -5,6 +5,7 @@ import { ConnectionError, ErrorCode, max31Bits, preface } from '../http2/frames.
 import { Setting } from '../http2/settings.js';
 import type { Stream } from '../http2/stream.js';
 import { CachedBlock } from '../grpc/cached-block.js';
+import { acceptedEncodings } from '../grpc/compression.js';
 
 /** What a connection tells whoever made it. */
 export interface ConnectionOwner {
@@ -29,6 +30,8 @@ export class ClientConnection extends Connection {
   readonly #authority: string;
   /** What is always the same in the headers of a method. */
   readonly #requests = new Map<string, CachedBlock>();
+  /** Whether the peer has said that it reads gzip: known with its first answer. */
+  acceptsGzip = false;
   #nextId = 1;
   #ready = false;
   #goingAway = false;
@@ -69,7 +72,7 @@ export class ClientConnection extends Connection {
         encoder.stable(':authority', this.#authority);
         encoder.stable('te', 'trailers');
         encoder.stable('content-type', 'application/grpc');
-        encoder.stable('grpc-accept-encoding', 'identity,gzip');
+        encoder.stable('grpc-accept-encoding', acceptedEncodings);
         encoder.stable('user-agent', 'grpc-node-holdfast/0.1');
       });
       this.#requests.set(path, block);

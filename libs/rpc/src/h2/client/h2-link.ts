@@ -2,7 +2,7 @@ import type { Socket } from 'node:net';
 import { AsyncResource } from 'node:async_hooks';
 import { backoffDelay, Cell, until, type Clock, type Live, type Timer, type TimerWheel } from '@holdfast/core';
 import type { RpcMethod } from '../../method.js';
-import type { ClientTls, Keepalive } from '../../transport-options.js';
+import type { ClientTls, Compression, Keepalive } from '../../transport-options.js';
 import { LinkFailure, type Link, type LinkState, type OutgoingCall } from '../../transport.js';
 import { ErrorCode } from '../http2/frames.js';
 import type { CallOwner, ClientCall } from './client-call.js';
@@ -25,6 +25,7 @@ export interface H2LinkOptions {
   readonly wheel: TimerWheel;
   readonly tls: ClientTls | undefined;
   readonly keepalive: Keepalive;
+  readonly compression: Compression;
   readonly maxMessageBytes: number;
   readonly maxReconnectMs: number;
 }
@@ -32,6 +33,7 @@ export interface H2LinkOptions {
 /** The way to one peer over one connection at a time; one that the peer sends away lives on until its calls have ended. */
 export class H2Link implements Link, CallOwner, ConnectionOwner {
   readonly address: string;
+  readonly compression: Compression;
   readonly maxMessageBytes: number;
   readonly state: Live<LinkState>;
   readonly now: () => number;
@@ -52,10 +54,16 @@ export class H2Link implements Link, CallOwner, ConnectionOwner {
 
   constructor(address: string, options: H2LinkOptions) {
     this.address = address;
+    this.compression = options.compression;
     this.maxMessageBytes = options.maxMessageBytes;
     this.state = this.#state;
     this.#options = options;
     this.now = () => options.clock.now();
+  }
+
+  /** How many calls are under way or wait. */
+  get calls(): number {
+    return this.#running.size;
   }
 
   connect(): void {

@@ -3,10 +3,15 @@ import { Code, ServiceError } from '@holdfast/core';
 import { streamWindowBytes } from '../http2/stream.js';
 
 const prefixBytes = 5;
+const nothing: Buffer = Buffer.alloc(0);
 /** A message longer than this might not fit the window beside what waits before it, in bytes. */
 const longBytes = streamWindowBytes / 2;
-/** A part of a message that is at least this long is kept as it came, in bytes: what it came in is 64 KiB at most. */
-const keptBytes = 8_192;
+/**
+ * A message in parts is put together in a buffer of this many bytes, then of this many times what has come, then of its own
+ * length as soon as that is no more than twice as much again.
+ */
+const firstBytes = 8_192;
+const growth = 8;
 
 /** Takes a message. @param size what of it, as it came, the peer has not got its room back for, in bytes */
 export type MessageHandler = (message: Buffer, size: number) => void;
@@ -21,10 +26,8 @@ export class MessageReader {
   readonly #prefix = Buffer.allocUnsafe(prefixBytes);
   #prefixLength = 0;
   #expected = 0;
-  /** The parts that have come, and at the end of them the small ones that are put together. */
-  #parts: Buffer[] = [];
-  #small: Buffer | undefined;
-  #smallLength = 0;
+  /** What has come of a message in parts, and room for more. */
+  #partial: Buffer | undefined;
   #partialLength = 0;
   /** What of the incomplete message the peer has not got its room back for, in bytes. */
   #owed = 0;
@@ -87,36 +90,30 @@ export class MessageReader {
     return at - start;
   }
 
-  /** Keeps a part: as it is where it is most of what it came in, copied where it would keep much more alive than itself. */
+  /**
+   * Keeps a part. It is copied at once: what it came in would otherwise live until the message is whole, long enough to
+   * cost a collection of all garbage. Room is made by what has come, not by what a peer says will come.
+   */
   #fill(data: Buffer, at: number): number {
     const taken = Math.min(this.#expected - this.#partialLength, data.length - at);
-    if (taken >= keptBytes) {
-      this.#closeSmall();
-      this.#parts.push(data.subarray(at, at + taken));
-    } else {
-      for (let from = at; from < at + taken;) {
-        this.#small ??= Buffer.allocUnsafe(Math.min(keptBytes, this.#expected - this.#partialLength));
-        const copied = data.copy(this.#small, this.#smallLength, from, at + taken);
-        this.#smallLength += copied;
-        from += copied;
-        if (this.#smallLength === this.#small.length) this.#closeSmall();
-      }
+    if (taken === 0) return 0;
+    const length = this.#partialLength + taken;
+    let partial = this.#partial;
+    if (partial === undefined || partial.length < length) {
+      const room = Math.max(firstBytes, growth * length);
+      const grown = Buffer.allocUnsafe(2 * room < this.#expected ? room : this.#expected);
+      partial?.copy(grown, 0, 0, this.#partialLength);
+      this.#partial = partial = grown;
     }
-    this.#partialLength += taken;
+    data.copy(partial, this.#partialLength, at, at + taken);
+    this.#partialLength = length;
     return taken;
   }
 
-  #closeSmall(): void {
-    if (this.#small) this.#parts.push(this.#small.subarray(0, this.#smallLength));
-    this.#small = undefined;
-    this.#smallLength = 0;
-  }
-
   #finish(): void {
-    this.#closeSmall();
-    const message = this.#parts.length === 1 ? this.#parts[0]! : Buffer.concat(this.#parts, this.#expected);
+    const message = this.#partial ?? nothing;
     const [owed, packed] = [this.#owed, this.#prefix[0] !== 0];
-    this.#parts = [];
+    this.#partial = undefined;
     this.#partialLength = this.#prefixLength = this.#expected = this.#owed = 0;
     this.#handle(packed ? this.#unpack(message) : message, owed);
   }

@@ -21,6 +21,11 @@ export class ConnectionWindow {
     this.#grant = grant;
   }
 
+  /** What was received and not taken, in bytes. */
+  get held(): number {
+    return this.#held;
+  }
+
   /** @throws ConnectionError where it is more than the peer may send */
   receive(bytes: number): void {
     this.#window.receive(bytes, 'connection');

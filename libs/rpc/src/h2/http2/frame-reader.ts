@@ -1,11 +1,17 @@
-import { ConnectionError, ErrorCode, frameHeadBytes, max31Bits } from './frames.js';
+import { ConnectionError, ErrorCode, Flag, frameHeadBytes, FrameType, max31Bits } from './frames.js';
 
 /** Takes one frame. The payload is a view of what was received, never a copy of a frame that came whole; it may be kept. */
 export type FrameHandler = (type: number, flags: number, streamId: number, payload: Buffer) => void;
 
+/** DATA longer than this is handed over as it comes, in bytes. */
+const heldBytes = 2_048;
+
 /**
  * Cuts what arrives into frames (RFC 9113 §4.1). Of a frame that has not come whole it holds at most the one, in a buffer
  * of just its size. A frame that is too long is refused by its head, before any of it is kept.
+ *
+ * Long DATA that comes in parts is handed over in as many frames, since that says the same; only the last of them ends the
+ * stream. Nearly every frame of a long message is cut somewhere, and putting it together would be one copy more of all of it.
  */
 export class FrameReader {
   readonly #maxPayload: number;
@@ -15,6 +21,8 @@ export class FrameReader {
   /** The payload that is being put together, once its head is known. */
   #payload: Buffer | undefined;
   #payloadLength = 0;
+  /** What is still to come of DATA whose head is known, and that is handed over as it comes. */
+  #rest = 0;
 
   constructor(maxPayload: number, handle: FrameHandler) {
     this.#maxPayload = maxPayload;
@@ -28,7 +36,9 @@ export class FrameReader {
 
   /** @throws ConnectionError for a frame longer than allowed (RFC 9113 §4.2), and whatever the handler throws */
   push(chunk: Buffer): void {
-    let at = this.#headLength > 0 ? this.#complete(chunk) : 0;
+    let at = 0;
+    if (this.#rest > 0) at = this.#proceed(chunk);
+    else if (this.#headLength > 0) at = this.#complete(chunk);
     while (chunk.length - at >= frameHeadBytes) {
       const length = this.#lengthOf(chunk, at);
       const start = at + frameHeadBytes;
@@ -47,7 +57,14 @@ export class FrameReader {
       this.#headLength += at;
       if (this.#headLength < frameHeadBytes) return at;
     }
-    this.#payload ??= Buffer.allocUnsafe(this.#lengthOf(this.#head, 0));
+    if (this.#payload === undefined) {
+      const length = this.#lengthOf(this.#head, 0);
+      if (length > heldBytes && this.#head[3] === FrameType.DATA && (this.#head[4]! & Flag.PADDED) === 0) {
+        this.#rest = length;
+        return at + (at < chunk.length ? this.#proceed(chunk.subarray(at)) : 0);
+      }
+      this.#payload = Buffer.allocUnsafe(length);
+    }
     const taken = chunk.copy(this.#payload, this.#payloadLength, at);
     this.#payloadLength += taken;
     if (this.#payloadLength < this.#payload.length) return at + taken;
@@ -57,6 +74,18 @@ export class FrameReader {
     this.#headLength = 0;
     this.#emit(this.#head, 0, payload);
     return at + taken;
+  }
+
+  /** Hands over a part of DATA. Returns how much of `chunk` it took. */
+  #proceed(chunk: Buffer): number {
+    const taken = Math.min(this.#rest, chunk.length);
+    this.#rest -= taken;
+    const flags = this.#head[4]!;
+    if (this.#rest === 0) this.#headLength = 0;
+    else this.#head[4] = flags & ~Flag.END_STREAM;
+    this.#emit(this.#head, 0, chunk.subarray(0, taken));
+    this.#head[4] = flags;
+    return taken;
   }
 
   #lengthOf(bytes: Buffer, at: number): number {

@@ -1,6 +1,7 @@
 import type { Duplex } from 'node:stream';
 import { Flag, frameHeadBytes, FrameType } from './frames.js';
 
+const none: Buffer = Buffer.alloc(0);
 /** Frames are gathered in pieces of this size, in bytes. */
 const pieceBytes = 32_768;
 /** Longer payloads than this travel as they are, rather than copied to the frames around them, in bytes. */
@@ -38,9 +39,10 @@ export class Outbox {
     return this.unsent > congestedBytes;
   }
 
-  /** A whole frame. A long payload must not be changed afterwards. */
-  frame(type: number, flags: number, streamId: number, payload: Buffer): void {
-    this.#head(type, flags, streamId, payload.length);
+  /** A whole frame. A long payload must not be changed afterwards. @param before the first few bytes of what is in it */
+  frame(type: number, flags: number, streamId: number, payload: Buffer, before = none): void {
+    this.#head(type, flags, streamId, before.length + payload.length);
+    if (before.length > 0) this.#bytes(before);
     this.#bytes(payload);
   }
 
@@ -65,10 +67,10 @@ export class Outbox {
   }
 
   /** A DATA frame with a whole gRPC message in it: its prefix of five bytes, and `message`. */
-  message(streamId: number, message: Buffer, endStream: boolean): void {
+  message(streamId: number, message: Buffer, packed: boolean, endStream: boolean): void {
     this.#head(FrameType.DATA, endStream ? Flag.END_STREAM : 0, streamId, 5 + message.length);
     this.#room(5);
-    this.#piece[this.#at++] = 0;
+    this.#piece[this.#at++] = packed ? 1 : 0;
     this.#uint32(message.length);
     this.#bytes(message);
   }

@@ -3,6 +3,8 @@ import type { Outbox } from './outbox.js';
 import type { PeerSettings } from './settings.js';
 import type { Stream } from './stream.js';
 
+const nothing: Buffer = Buffer.alloc(0);
+
 /**
  * Sends messages as the peer's windows and the socket allow (RFC 9113 §5.2). Streams with something to send take turns,
  * one frame each, so that a large message holds up no small one.
@@ -41,19 +43,21 @@ export class SendQueue {
 
   /**
    * Sends one message, framed for gRPC. There must be none of the stream waiting.
+   * @param packed whether it is compressed
    * @returns false where it has to wait; `done` is told later, never from within this
    */
-  send(stream: Stream, message: Buffer, endStream: boolean): boolean {
+  send(stream: Stream, message: Buffer, packed: boolean, endStream: boolean): boolean {
     const size = message.length + 5;
     const room = Math.min(this.#window, stream.sendWindow, this.#settings.maxFrame);
     if (size <= room && !this.#outbox.congested) {
       this.#window -= size;
       stream.sendWindow -= size;
       this.#frames++;
-      this.#outbox.message(stream.id, message, endStream);
+      this.#outbox.message(stream.id, message, packed, endStream);
       return true;
     }
     const prefix = Buffer.alloc(5);
+    if (packed) prefix[0] = 1;
     prefix.writeUInt32BE(message.length, 1);
     stream.unsent = message.length === 0 ? [prefix] : [prefix, message];
     stream.endsAfterUnsent = endStream;
@@ -127,18 +131,22 @@ export class SendQueue {
 
   #sendFrame(stream: Stream): void {
     const parts = stream.unsent!;
+    const room = Math.min(this.#window, stream.sendWindow, this.#settings.maxFrame);
+    // The prefix of a message leaves with what it is before.
+    const prefix = parts.length > 1 && parts[0]!.length < room ? parts.shift()! : nothing;
     const part = parts[0]!;
-    const length = Math.min(part.length, this.#window, stream.sendWindow, this.#settings.maxFrame);
+    const length = Math.min(part.length, room - prefix.length);
     const whole = length === part.length;
     if (whole) parts.shift();
     else parts[0] = part.subarray(length);
-    this.#window -= length;
-    stream.sendWindow -= length;
-    this.#queued -= length;
+    const size = prefix.length + length;
+    this.#window -= size;
+    stream.sendWindow -= size;
+    this.#queued -= size;
     this.#frames++;
     const done = whole && parts.length === 0;
     const flags = done && stream.endsAfterUnsent ? Flag.END_STREAM : 0;
-    this.#outbox.frame(FrameType.DATA, flags, stream.id, whole ? part : part.subarray(0, length));
+    this.#outbox.frame(FrameType.DATA, flags, stream.id, whole ? part : part.subarray(0, length), prefix);
     if (done) stream.unsent = undefined;
   }
 }

@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net';
 import type { Clock } from '@holdfast/core';
+import { pack } from '../grpc/compression.js';
 import { HpackEncoder } from '../hpack/hpack-encoder.js';
 import { ConnectionWindow } from './connection-window.js';
 import { Flag, FrameType } from './frames.js';
@@ -56,6 +57,11 @@ export abstract class SendingHalf {
     return this.sends.queued + this.outbox.unsent;
   }
 
+  /** How much was received and waits for somebody here to take it, in bytes. */
+  get untaken(): number {
+    return this.window.held;
+  }
+
   /** Sends a header block that the encoder has just ended. */
   sendHeaders(stream: Stream, block: Buffer, endStream: boolean): void {
     stream.happened('sendHeaders');
@@ -66,7 +72,8 @@ export abstract class SendingHalf {
   /** Sends a message. @returns false where it has to wait; the stream's `onSent` follows */
   sendMessage(stream: Stream, message: Buffer, endStream: boolean): boolean {
     stream.happened('sendData');
-    const sent = this.sends.send(stream, message, endStream);
+    const packed = stream.packs ? pack(message) : undefined;
+    const sent = this.sends.send(stream, packed ?? message, packed !== undefined, endStream);
     if (sent && endStream) this.#endLocal(stream);
     return sent;
   }

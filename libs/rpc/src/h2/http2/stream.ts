@@ -21,6 +21,8 @@ export abstract class Stream extends WheelEntry {
   readonly receiveWindow = new ReceiveWindow(streamWindowBytes);
   /** What was received and not yet taken, in bytes. */
   held = 0;
+  /** Whether messages leave packed where that pays; the headers have said so. */
+  packs = false;
   /** What is still to be sent of a message, in order; empty when it has all been handed over. @internal the send queue's */
   unsent: Buffer[] | undefined = undefined;
   /** Whether the stream ends with what is unsent. @internal the send queue's */

@@ -3,6 +3,7 @@ import { Cancelled, Code, type DeadlineExceeded, type ServiceError } from '@hold
 import { detailsKey, encodeError, type WireStatus } from '../../error-details.js';
 import { addSendable, writeFields } from '../grpc/fields.js';
 import { encodeStatusMessage } from '../grpc/status-message.js';
+import { settlements } from '../grpc/settlements.js';
 import type { Fields } from '../hpack/hpack-decoder.js';
 import { ErrorCode } from '../http2/frames.js';
 import { Stream } from '../http2/stream.js';
@@ -24,6 +25,7 @@ export abstract class AnsweringHalf extends Stream {
   /** Whether it is decided how it ends. */
   protected answered = false;
   #headersSent = false;
+  #settled = false;
   /** How it ended, where the trailers wait for the last message to leave. */
   #pending: { readonly status: WireStatus; readonly trailer: Fields } | undefined;
   #reason: Cancelled | DeadlineExceeded | undefined;
@@ -85,7 +87,7 @@ export abstract class AnsweringHalf extends Stream {
     if (this.answered || this.cancelled) return;
     this.#reason = reason;
     this.cancelled = true;
-    this.over(reason.code);
+    this.#settle(reason.code);
     for (const task of this.#listeners?.splice(0) ?? []) task();
     this.surface?.cancel();
     if (tell) this.#sendStatus(this.#statusOf(reason), none);
@@ -104,12 +106,20 @@ export abstract class AnsweringHalf extends Stream {
   /** What is no gRPC gets an answer of HTTP. */
   protected refuse(status: string): void {
     this.answered = true;
-    this.over(Code.UNKNOWN);
+    this.#settle(Code.UNKNOWN);
     const { encoder } = this.connection;
     encoder.begin();
     encoder.stable(':status', status);
     this.connection.sendHeaders(this, encoder.end(), true);
     this.connection.reset(this, ErrorCode.NO_ERROR);
+  }
+
+  /** The one place where a call ends. Whoever comes to it asks first whether it has. */
+  #settle(code: Code): void {
+    if (this.#settled) return void settlements.again++;
+    this.#settled = true;
+    settlements.ended++;
+    this.over(code);
   }
 
   #statusOf(error: ServiceError): WireStatus {
@@ -120,7 +130,7 @@ export abstract class AnsweringHalf extends Stream {
     if (this.answered || this.cancelled) return;
     const trailer = metadata ? fieldsOf(metadata) : none;
     this.answered = true;
-    this.over(status.code);
+    this.#settle(status.code);
     if (this.unsent === undefined) this.#sendStatus(status, trailer);
     else this.#pending = { status, trailer };
   }
@@ -129,6 +139,7 @@ export abstract class AnsweringHalf extends Stream {
     const { encoder, answerHeaders } = this.connection;
     this.#headersSent = true;
     answerHeaders.begin(encoder);
+    if (this.packs) encoder.stable('grpc-encoding', 'gzip');
     writeFields(encoder, header);
     this.connection.sendHeaders(this, encoder.end(), false);
   }

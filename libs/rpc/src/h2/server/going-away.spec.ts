@@ -1,7 +1,9 @@
+import { FakeClock } from '@holdfast/testing';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { Gate } from '../../testing/conformance-fixture.js';
 import { echo, EchoServer } from '../../testing/echo-server.js';
 import { frame, RawPeer } from '../../testing/raw-peer.js';
+import type { RpcServerOptions } from '../../server/rpc-server.js';
 import { Flag, FrameType, max31Bits } from '../http2/frames.js';
 import { H2Server } from './h2-server.js';
 
@@ -41,5 +43,30 @@ describe('a server that goes away', () => {
     await expect.poll(() => peer.closed).toBe(true);
     const answered = peer.seen.filter(({ type }) => type === FrameType.DATA).map(({ streamId }) => streamId);
     expect([served, answered]).toEqual([2, [1, 3]]);
+  });
+
+  it('does so by the age of each connection, give or take a tenth, and lets calls end', async () => {
+    const clock = new FakeClock();
+    const keepalive = { everyMs: 600_000, timeoutMs: 600_000 };
+    const make = (options: RpcServerOptions) =>
+      new H2Server({ ...options, clock, keepalive, maxConnectionAgeMs: 60_000 });
+    const server = await EchoServer.start(make);
+    onTestFinished(async () => void (await server.server.drain(0)));
+    const [arrived, gate] = [new Gate(), new Gate()];
+    server.does({ echo: async (request) => (arrived.open(), await gate.opened, request) });
+    const peer = await RawPeer.to(server.server.port);
+    peer.write(peer.call(1, echo.path, hello));
+    await arrived.opened;
+    await clock.advance(53_900);
+    peer.write(frame(FrameType.PING, 0, 0, Buffer.from('too soon')));
+    await expect.poll(() => peer.seen.some(({ payload }) => payload.toString() === 'too soon')).toBe(true);
+    expect(peer.goAway).toBeUndefined();
+    await clock.advance(12_200);
+    await expect.poll(() => peer.goAway).toBe('NO_ERROR');
+    gate.open();
+    await expect.poll(() => peer.seen.some(({ type }) => type === FrameType.DATA)).toBe(true);
+    // Nobody answers the ping: after a second it closes all the same.
+    await clock.advance(1_000);
+    await expect.poll(() => peer.closed).toBe(true);
   });
 });

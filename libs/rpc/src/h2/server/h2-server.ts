@@ -8,7 +8,7 @@ import { matchHandlers } from '../../server/handlers.js';
 import { HealthService } from '../../server/health.js';
 import { addReflection } from '../../server/reflection.js';
 import type { RpcServer, RpcServerOptions } from '../../server/rpc-server.js';
-import { defaultMaxMessageBytes, defaultServerKeepalive } from '../../transport-options.js';
+import { defaultMaxMessageBytes, defaultServerKeepalive, type Compression } from '../../transport-options.js';
 import { ErrorCode } from '../http2/frames.js';
 import { handlerRoute } from './handler-route.js';
 import type { Route } from './route.js';
@@ -30,6 +30,7 @@ export class H2Server extends ServerGrpc implements RpcServer, CallHost, Connect
   readonly clock: Clock;
   readonly wheel: TimerWheel;
   readonly maxMessageBytes: number;
+  readonly compression: Compression;
   readonly #options: RpcServerOptions;
   readonly #health: HealthService;
   readonly #routes = new Map<string, Route>();
@@ -48,11 +49,22 @@ export class H2Server extends ServerGrpc implements RpcServer, CallHost, Connect
     this.clock = options.clock ?? systemClock;
     this.wheel = new TimerWheel(this.clock);
     this.maxMessageBytes = options.maxMessageBytes ?? defaultMaxMessageBytes;
+    this.compression = options.compression ?? 'none';
     this.#health = new HealthService(options.services.map(({ fullName }) => fullName));
   }
 
   get port(): number {
     return this.#port;
+  }
+
+  /** What waits in this process over all connections, in bytes: requests for handlers, and answers for callers to take. */
+  get queued(): { readonly requests: number; readonly answers: number } {
+    let [requests, answers] = [0, 0];
+    for (const { untaken, unsent } of this.#connections) {
+      requests += untaken;
+      answers += unsent;
+    }
+    return { requests, answers };
   }
 
   override async listen(callback: (error?: unknown) => void): Promise<void> {

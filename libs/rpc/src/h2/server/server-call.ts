@@ -10,9 +10,12 @@ import {
   type Clock,
   type TimerWheel,
 } from '@holdfast/core';
+import type { Compression } from '../../transport-options.js';
 import type { Inbound } from '../../server/inbound.js';
-import { bytesIn, isMetadata } from '../grpc/fields.js';
+import { acceptsGzip } from '../grpc/compression.js';
+import { bytesIn, isMetadata, valueOf } from '../grpc/fields.js';
 import { MessageReader } from '../grpc/message-reader.js';
+import { settlements } from '../grpc/settlements.js';
 import type { Fields } from '../hpack/hpack-decoder.js';
 import { ErrorCode } from '../http2/frames.js';
 import { AnsweringHalf } from './answering-half.js';
@@ -26,6 +29,7 @@ export interface CallHost {
   readonly clock: Clock;
   readonly wheel: TimerWheel;
   readonly maxMessageBytes: number;
+  readonly compression: Compression;
   routeOf(path: string): Route | undefined;
   /** A call is to be answered. */
   begun(call: ServerCall): void;
@@ -139,7 +143,7 @@ export class ServerCall extends AnsweringHalf implements Inbound {
   }
 
   #begin(fields: Fields, endStream: boolean, tooLarge: boolean): void {
-    const { clock, wheel } = this.#host;
+    const { clock, wheel, compression } = this.#host;
     const headers = readRequest(fields);
     const route = this.#host.routeOf(headers.path);
     this.#headers = headers;
@@ -153,12 +157,14 @@ export class ServerCall extends AnsweringHalf implements Inbound {
       identity: headers.identity,
       attempt: headers.attempt,
     });
+    settlements.begun++;
     this.#host.begun(this);
     if (tooLarge) return this.fail(new ServiceError(Code.RESOURCE_EXHAUSTED, 'The headers of the call are too large.'));
     if (headers.refusal) return this.refuse(headers.refusal);
     if (!route) return this.fail(new ServiceError(Code.UNIMPLEMENTED, `There is no method ${headers.path} here.`));
     this.route = route;
     this.#reader.encoding = headers.encoding;
+    if (compression === 'gzip') this.packs = acceptsGzip(valueOf(fields, 'grpc-accept-encoding'));
     if (this.context.deadline !== Infinity) wheel.add(this, this.context.deadline);
     const { requestStream, responseStream } = route.method;
     if (requestStream || responseStream) this.surface = new CallSurface(this);

@@ -2,6 +2,7 @@ import type { Socket } from 'node:net';
 import type { Timer } from '@holdfast/core';
 import type { Fields } from '../hpack/hpack-decoder.js';
 import { CachedBlock } from '../grpc/cached-block.js';
+import { acceptedEncodings } from '../grpc/compression.js';
 import { isWellFormed } from '../grpc/fields.js';
 import { Connection, type ConnectionOptions } from '../http2/connection.js';
 import { ConnectionError, ErrorCode, max31Bits, preface, StreamError } from '../http2/frames.js';
@@ -12,6 +13,8 @@ import type { Stream } from '../http2/stream.js';
 const handshakeMs = 5_000;
 /** How long a caller may take to answer the ping after which no new streams are expected, in milliseconds. */
 const farewellMs = 1_000;
+/** While so much waits for a caller to take it, there are no more answers to be made for it, in bytes. */
+const maxUnsentBytes = 67_108_864;
 const farewell = Buffer.from('farewell');
 const requestPseudo = [':method', ':scheme', ':path', ':authority'] as const;
 
@@ -35,7 +38,7 @@ export class ServerConnection extends Connection {
   readonly answerHeaders = new CachedBlock((encoder) => {
     encoder.stable(':status', '200');
     encoder.stable('content-type', 'application/grpc');
-    encoder.stable('grpc-accept-encoding', 'identity,gzip');
+    encoder.stable('grpc-accept-encoding', acceptedEncodings);
   });
   readonly goodTrailers = new CachedBlock((encoder) => encoder.stable('grpc-status', '0'));
   readonly #host: ConnectionHost;
@@ -108,6 +111,7 @@ export class ServerConnection extends Connection {
     // The caller will learn of it from GOAWAY.
     if (id > this.#lastAccepted) return this.streams.rememberReset(id);
     if (this.size >= this.#maxStreams) throw new StreamError(ErrorCode.REFUSED_STREAM, 'Too many streams are open.');
+    if (this.unsent > maxUnsentBytes) throw new StreamError(ErrorCode.REFUSED_STREAM, 'Too many answers wait.');
     if (!tooLarge && !isRequest(fields)) throw new StreamError(ErrorCode.PROTOCOL_ERROR, 'The headers are malformed.');
     const stream = this.#host.accept(this);
     stream.happened('receiveHeaders');
