@@ -37,6 +37,21 @@ const plans = {
       cwd: root,
     };
   },
+  // No contender either: a proxy in C before services that are nothing but HTTP.
+  haproxy: (ports, replicas) => {
+    const [port, ...http] = ports;
+    return {
+      services: replicas.map((ID, i) => ({
+        script: 'bench/hop/bare/http-user-service.mjs',
+        env: { ID, PORT: http[i] },
+      })),
+      gateway: {
+        script: 'bench/hop/bare/haproxy.mjs',
+        env: { PORT: port, UPSTREAMS: replicas.map((_, i) => `127.0.0.1:${http[i]}`).join(',') },
+      },
+      cwd: root,
+    };
+  },
   Moleculer: (ports, replicas) => {
     const [port, ...tcp] = ports;
     const NODES = ['gateway', ...replicas].map((id, i) => `127.0.0.1:${tcp[i]}/${id}`).join(',');
@@ -91,6 +106,8 @@ function ours(more, config = '{}\n') {
 }
 
 export const contenderNames = Object.keys(plans);
+/** Those that need nothing that `npm ci` does not bring. */
+export const usualNames = contenderNames.filter((name) => name !== 'haproxy');
 
 /** One contender that serves: a gateway, its user services, and the address to load. */
 export class Contender {

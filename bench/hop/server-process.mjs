@@ -16,6 +16,8 @@ process.once('exit', () => {
 /** One server under test: started, asked for its CPU time and memory, stopped by its pid. */
 export class ServerProcess {
   #child;
+  /** Who does the work: the script itself, or the program that it has started. */
+  #pid;
   #exited;
   #said = '';
 
@@ -36,7 +38,13 @@ export class ServerProcess {
     let timer;
     try {
       await Promise.race([
-        new Promise((resolve) => child.on('message', (message) => message?.type === 'ready' && resolve())),
+        new Promise((resolve) =>
+          child.on('message', (message) => {
+            if (message?.type !== 'ready') return;
+            server.#pid = message.pid ?? child.pid;
+            resolve();
+          }),
+        ),
         new Promise((_, reject) => child.once('error', reject)),
         server.#exited.then(() => server.#refuse(`${script} ended before it served`)),
         new Promise((resolve) => (timer = setTimeout(resolve, READY_MS))).then(() =>
@@ -56,14 +64,14 @@ export class ServerProcess {
   /** CPU time spent since its start, in microseconds. */
   cpu() {
     // The name in field 2 may hold spaces and brackets; the fields after its closing one do not. user and system: 14, 15.
-    const stat = readFileSync(`/proc/${this.#child.pid}/stat`, 'latin1');
+    const stat = readFileSync(`/proc/${this.#pid}/stat`, 'latin1');
     const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
     return { user: Number(fields[11]) * TICK_MICROS, system: Number(fields[12]) * TICK_MICROS };
   }
 
   /** Memory in RAM, in bytes. */
   memory() {
-    return Number(readFileSync(`/proc/${this.#child.pid}/statm`, 'latin1').split(' ')[1]) * PAGE_BYTES;
+    return Number(readFileSync(`/proc/${this.#pid}/statm`, 'latin1').split(' ')[1]) * PAGE_BYTES;
   }
 
   kill() {
