@@ -39,7 +39,7 @@ ENV NODE_ENV=production \
     GRPC_PORT=50051 \
     ADMIN_PORT=9090 \
     SNAPSHOT_DIR=/data/snapshots \
-    DATABASE_URL=file:/data/users.db \
+    DATABASE_URL=file:/data/data.db \
     VERSION=${VERSION}
 EXPOSE 3000 50051 9090
 HEALTHCHECK --interval=10s --timeout=3s --start-period=20s --retries=2 CMD ["node", "health.mjs"]

@@ -5,10 +5,14 @@ import { describe, expect, it } from 'vitest';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 
+/** What any app may import. Never another app: apps call each other. */
+const ofApps = ['config', 'core', 'database', 'edge', 'proto', 'resilience', 'rpc', 'service', 'telemetry'];
+
 /** Who may import whom. Third-party packages are the package.json's business; these are the walls of the house. */
 const arrows: Readonly<Record<string, readonly string[]>> = {
   'libs/core': [],
   'libs/config': ['core'],
+  'libs/database': ['core'],
   'libs/discovery': ['core'],
   'libs/rpc': ['core', 'discovery', 'proto'],
   'libs/resilience': ['core'],
@@ -17,9 +21,8 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
   'libs/console': ['config', 'core', 'discovery', 'resilience', 'rpc'],
   'libs/service': ['config', 'console', 'core', 'discovery', 'edge', 'proto', 'resilience', 'rpc', 'telemetry'],
   'libs/testing': ['config', 'core', 'discovery', 'proto', 'resilience', 'rpc', 'service', 'telemetry'],
-  'apps/gateway': ['config', 'core', 'edge', 'proto', 'resilience', 'rpc', 'service', 'telemetry'],
-  'apps/user-service': ['config', 'core', 'edge', 'proto', 'resilience', 'rpc', 'service', 'telemetry'],
-  tools: ['config', 'core', 'gateway', 'rpc', 'service', 'telemetry', 'user-service'],
+  ...Object.fromEntries(readdirSync(join(root, 'apps')).map((app) => [`apps/${app}`, ofApps])),
+  tools: ['config', 'core', 'rpc', 'service', 'telemetry'],
 };
 
 interface SourceFile {
@@ -34,7 +37,7 @@ function sourcesOf(folder: string): readonly SourceFile[] {
     .map((name) => {
       const path = join(folder, name);
       const text = readFileSync(join(root, path), 'utf8');
-      const imports = [...text.matchAll(/(?:from|import\()\s*'([^']+)'|^import '([^']+)'/gm)].map(
+      const imports = [...text.matchAll(/(?<!')(?:\bfrom|import\()\s*'([^'$]+)'|^import '([^']+)'/gm)].map(
         (match) => match[1] ?? match[2]!,
       );
       return { path, text, imports };
@@ -79,11 +82,14 @@ describe('the architecture', () => {
   });
 
   it('every package that is imported is declared by the importing package', () => {
+    const developed = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { devDependencies: object };
     const strays = Object.keys(arrows).flatMap((folder) => {
       const manifest = JSON.parse(readFileSync(join(root, folder, 'package.json'), 'utf8')) as {
         dependencies?: object;
       };
-      const declared = new Set(Object.keys(manifest.dependencies ?? {}));
+      // The tools run where the repository is developed. Were compiler and formatter declared there, npm would put them into images.
+      const ofDevelopment = folder === 'tools' ? developed.devDependencies : {};
+      const declared = new Set(Object.keys({ ...manifest.dependencies, ...ofDevelopment }));
       return sourcesOf(join(folder, 'src'))
         .filter((file) => !isTest(file))
         .flatMap(({ path, imports }) =>
@@ -130,6 +136,14 @@ describe('the architecture', () => {
       .filter(({ path }) => path.endsWith('.spec.ts'))
       .filter(({ text }) => /\bsetTimeout\(|timers\/promises/.test(text));
     expect(sleepers.map(({ path }) => path)).toEqual([]);
+  });
+
+  it('tsconfig.json, which is what `npm run build` builds, knows every app and library', () => {
+    const { references } = JSON.parse(readFileSync(join(root, 'tsconfig.json'), 'utf8')) as {
+      references: { path: string }[];
+    };
+    const paths = references.map(({ path }) => path);
+    expect(paths.toSorted()).toEqual([...Object.keys(arrows), 'proto'].toSorted());
   });
 
   it('nest-cli.json knows every app and library', () => {

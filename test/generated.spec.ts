@@ -30,7 +30,7 @@ describe('what is generated and committed', () => {
     }
   });
 
-  it('docs/settings.md is what `npm run docs` writes', () => {
-    expect(readFileSync(join(root, 'docs/settings.md'), 'utf8')).toBe(settingsPage());
+  it('docs/settings.md is what `npm run docs` writes', async () => {
+    expect(readFileSync(join(root, 'docs/settings.md'), 'utf8')).toBe(await settingsPage());
   });
 });

@@ -67,7 +67,13 @@ const named = (folder: string, kind: string, name: string) =>
 const workload = ({ spec }: Manifest) => spec as Workload;
 const appOf = (deployment: Manifest) => workload(deployment).template.spec.containers[0]!;
 const nameOf = ({ metadata }: Manifest) => metadata.name;
-const apps = readdirSync(join(import.meta.dirname, '../apps'));
+const apps = readdirSync(join(import.meta.dirname, '../apps')).toSorted();
+/** Which services an app calls, as its root module says it. */
+const targetsOf = (app: string) =>
+  [...read(`apps/${app}/src/app.module.ts`).matchAll(/RpcModule\.client\([^)]*target: '([^']+)'/g)]
+    .map(([, target]) => target!)
+    .toSorted();
+const byName = (name: string) => ({ 'app.kubernetes.io/name': name });
 const image = imageFacts();
 const sources = (folder: string) =>
   readdirSync(join(import.meta.dirname, '..', folder), { recursive: true, encoding: 'utf8' })
@@ -76,10 +82,9 @@ const sources = (folder: string) =>
     .join('\n');
 
 const peers = (rules: readonly Rule[] | undefined, side: 'from' | 'to') =>
-  (rules ?? []).map((rule) => [
-    rule[side]?.map((peer) => peer.podSelector?.matchLabels),
-    rule.ports?.map(({ port }) => port),
-  ]);
+  (rules ?? []).map(
+    (rule) => [rule[side]?.map((peer) => peer.podSelector?.matchLabels), rule.ports?.map(({ port }) => port)] as const,
+  );
 
 const serviceWith = (changes: object): Manifest => ({
   apiVersion: 'v1',
@@ -117,7 +122,7 @@ describe.skipIf(skip).each(folders)('k8s/%s', (folder) => {
     ]) {
       expect(of(folder, kind).map(nameOf), kind).toEqual(expect.arrayContaining(apps));
     }
-    expect(of(folder, 'Deployment').map(nameOf)).toEqual(apps);
+    expect(of(folder, 'Deployment').map(nameOf).toSorted()).toEqual(apps);
   });
 
   it('gives each app settings that it knows and can start with', async () => {
@@ -172,12 +177,21 @@ describe.skipIf(skip).each(folders)('k8s/%s', (folder) => {
     }
   });
 
-  it('lets the gateway reach the user service, and nobody else', () => {
+  it('lets an app reach the services that it calls, and nobody else', () => {
     const policy = (name: string) => named(folder, 'NetworkPolicy', name).spec as Policy;
-    expect(peers(policy('gateway').egress, 'to')).toEqual([[[{ 'app.kubernetes.io/name': 'user-service' }], [50051]]]);
-    expect(peers(policy('user-service').ingress, 'from')).toEqual([
-      [[{ 'app.kubernetes.io/name': 'gateway' }], ['grpc']],
-    ]);
+    expect(targetsOf('gateway')).toContain('user-service');
+    for (const app of apps) {
+      const targets = targetsOf(app);
+      const asked = peers(policy(app).egress, 'to');
+      expect(asked, app).toHaveLength(targets.length);
+      expect(asked).toEqual(expect.arrayContaining(targets.map((target) => [[byName(target)], [50051]])));
+      const callers = apps.filter((other) => targetsOf(other).includes(app));
+      if (app === 'gateway') continue;
+      const admitted = peers(policy(app).ingress, 'from');
+      expect(admitted.flatMap(([from]) => from)).toHaveLength(callers.length);
+      expect(admitted.flatMap(([from]) => from)).toEqual(expect.arrayContaining(callers.map(byName)));
+      for (const [, ports] of admitted) expect(ports).toEqual(['grpc']);
+    }
     expect(policy('default-deny')).toMatchObject({ podSelector: {}, policyTypes: ['Ingress', 'Egress'] });
   });
 
@@ -279,7 +293,7 @@ describe.skipIf(skip)('the overlays', () => {
   });
 
   it('scale by metrics that the code has', () => {
-    const text = [read('k8s/base/gateway/scaling.yaml'), read('k8s/base/user-service/scaling.yaml')].join('\n');
+    const text = apps.map((app) => read(`k8s/base/${app}/scaling.yaml`)).join('\n');
     const metrics = [...text.matchAll(/\b(?:holdfast_|http_|grpc_)\w+/g)].map(([name]) => name);
     expect(metrics.length).toBeGreaterThan(1);
     const code = sources('libs');

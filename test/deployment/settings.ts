@@ -1,12 +1,23 @@
+import { existsSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
 import { systemClock } from '@holdfast/core';
 import { openConfigDrivers } from '@holdfast/config';
 import { openRegistry } from '@holdfast/discovery';
 import { serviceSettings, type SettingsSchema } from '@holdfast/service';
-import { settings as userService } from '@holdfast/user-service/settings';
 import { readSettings } from '../../libs/service/src/settings.js';
 
 /** What apps have beside the settings that all have. */
-const own: Readonly<Record<string, SettingsSchema>> = { 'user-service': userService };
+const own = await ownSettings();
+
+async function ownSettings(): Promise<Readonly<Record<string, SettingsSchema>>> {
+  const folder = join(import.meta.dirname, '../../apps');
+  const apps = readdirSync(folder).filter((app) => existsSync(join(folder, app, 'src/settings.ts')));
+  const load = async (app: string) => {
+    const { settings } = (await import(join(folder, app, 'src/settings.ts'))) as { settings: SettingsSchema };
+    return [app, settings] as const;
+  };
+  return Object.fromEntries(await Promise.all(apps.map(load)));
+}
 
 /** The names that the app would not read at all. */
 export function unknownSettings(app: string, names: readonly string[]): readonly string[] {

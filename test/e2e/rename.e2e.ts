@@ -1,5 +1,5 @@
 import { execFile, execFileSync, spawn } from 'node:child_process';
-import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'; // prettier-ignore
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -8,6 +8,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { namesOf, type Names } from '../../tools/src/rename/names.js';
 import { currentNames } from '../../tools/src/rename/plan.js';
 import { readTree } from '../../tools/src/rename/tree.js';
+import { cloneInstalled } from './clone.js';
 
 const root = join(import.meta.dirname, '../..');
 const before = currentNames(root);
@@ -36,7 +37,7 @@ describe('npm run rename', { timeout: WITHIN_MS }, () => {
 
   beforeAll(() => {
     folder = mkdtempSync(join(tmpdir(), 'renamed-'));
-    copyRepository(folder);
+    cloneInstalled(folder);
   });
   afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
@@ -113,27 +114,6 @@ describe('npm run rename', { timeout: WITHIN_MS }, () => {
     await run('specs', 'npx', 'vitest', 'run', '--project', 'specs', 'test/architecture.spec.ts');
   });
 });
-
-/** The sources, what is built of them, and links to what is installed. */
-function copyRepository(folder: string): void {
-  const left = new Set(['.git', 'node_modules', '.backends', `.${before.kebab}`, 'results', 'coverage']);
-  cpSync(root, folder, {
-    recursive: true,
-    preserveTimestamps: true,
-    filter: (path) => !left.has(path.split('/').at(-1)!),
-  });
-  if (existsSync(join(root, '.backends'))) symlinkSync(join(root, '.backends'), join(folder, '.backends'));
-  const scope = `@${before.kebab}`;
-  mkdirSync(join(folder, 'node_modules'));
-  for (const name of readdirSync(join(root, 'node_modules'))) {
-    if (name === scope || name.startsWith('.') !== (name === '.bin')) continue;
-    symlinkSync(join(root, 'node_modules', name), join(folder, 'node_modules', name));
-  }
-  cpSync(join(root, 'node_modules', scope), join(folder, 'node_modules', scope), {
-    recursive: true,
-    verbatimSymlinks: true,
-  });
-}
 
 /**
  * Files that still have `old` in their path or text, be it within another word; lines that say where something comes

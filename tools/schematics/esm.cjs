@@ -18,6 +18,7 @@ function nameFiles(tree) {
   return tree;
 }
 
-for (const name of Object.keys(schematics)) {
+for (const [name, { factory }] of Object.entries(schematics)) {
+  if (!factory.startsWith('./esm.cjs#')) continue;
   exports[name] = (options) => chain([externalSchematic('@nestjs/schematics', name, options), nameFiles]);
 }

@@ -9,7 +9,7 @@ import {
   type Proposal,
   type Written,
 } from '@holdfast/config';
-import { demandsOf, services } from './demo-apps.js';
+import { demandsOf, services } from './app-demands.js';
 import { historyLines, shown, textLines, valueLines, viewLines } from './lines.js';
 import type { Command, ConfigOptions } from './options.js';
 

@@ -1,4 +1,4 @@
-import { demandsOf, services } from '../config/demo-apps.js';
+import { demandsOf, services } from '../config/app-demands.js';
 import { configSamples } from './config-samples.js';
 import { namesTable, ownTable, platformTable } from './config-tables.js';
 
@@ -28,8 +28,8 @@ export async function configPage(): Promise<string> {
     ],
   ];
   for (const { name, demands } of apps) {
-    parts.push([`## ${name}`]);
     const [own, names] = [ownTable(demands), await namesTable(name, demands)];
+    if (own.length + names.length > 0) parts.push([`## ${name}`]);
     if (own.length > 0) parts.push(['Keys of its own:'], own);
     if (names.length > 0) parts.push(['Names under which it has the platform’s keys:'], names);
   }

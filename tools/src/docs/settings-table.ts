@@ -1,14 +1,26 @@
 import { describeSettings, serviceSettings, type SettingFacts, type SettingsSchema } from '@holdfast/service';
-import { settings as userServiceSettings } from '@holdfast/user-service/settings';
+import { appsOf, exportsPart } from '../apps.js';
 
-/** The settings that there are, and which apps read them. */
-const groups: readonly { readonly apps: string; readonly schema: SettingsSchema }[] = [
-  { apps: 'all', schema: serviceSettings },
-  { apps: 'user-service', schema: userServiceSettings },
-];
+interface Group {
+  /** Which apps read them. */
+  readonly apps: string;
+  readonly schema: SettingsSchema;
+}
+
+/** The settings that there are: those of all apps, and those of each that lets others import its `./settings`. */
+async function groupsOf(apps: readonly string[]): Promise<readonly Group[]> {
+  const own = apps.filter((app) => exportsPart(app, 'settings'));
+  const schemas = own.map(async (app): Promise<Group> => {
+    const path = `@holdfast/${app}/settings`;
+    const { settings } = (await import(path)) as { readonly settings: SettingsSchema };
+    return { apps: app, schema: settings };
+  });
+  return [{ apps: 'all', schema: serviceSettings }, ...(await Promise.all(schemas))];
+}
 
 /** Every environment variable as a Markdown page, from the schemas that read them. */
-export function settingsPage(): string {
+export async function settingsPage(): Promise<string> {
+  const groups = await groupsOf(appsOf());
   const rows = groups.flatMap(({ apps, schema }) => describeSettings(schema).map((facts) => rowOf(apps, facts)));
   return `# Settings
 

@@ -1,12 +1,10 @@
 import { systemClock, StartupError } from '@holdfast/core';
-import { fileURLToPath } from 'node:url';
+import { appsOf, root } from '../apps.js';
 import { Development } from './development.js';
-import { apps, demoMesh } from './demo-mesh.js';
+import { planMesh } from './mesh-plan.js';
 import { help, parseOptions } from './options.js';
 import { Screen } from './screen.js';
 import { Supervisor } from './supervisor.js';
-
-const root = fileURLToPath(new URL('../../../', import.meta.url));
 
 async function main(): Promise<number> {
   const options = parseOptions(process.argv.slice(2));
@@ -16,8 +14,9 @@ async function main(): Promise<number> {
     return 0;
   }
   process.chdir(root);
+  const apps = appsOf();
   const supervisor = new Supervisor({
-    ...demoMesh(options, process.env),
+    ...planMesh(apps, options, process.env),
     screen,
     clock: systemClock,
     random: Math.random,

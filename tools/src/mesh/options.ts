@@ -2,7 +2,7 @@ import { parseArgs } from 'node:util';
 import { StartupError } from '@holdfast/core';
 
 export interface MeshOptions {
-  /** How many user services run. */
+  /** How many processes of each service run. */
   readonly replicas: number;
   /** All log lines of the apps are shown, instead of warnings and errors only. */
   readonly verbose: boolean;
@@ -11,16 +11,17 @@ export interface MeshOptions {
   readonly help: boolean;
 }
 
-export const help = `Runs the gateway and its user services on this machine, with the embedded registry.
+export const help = `Runs the gateway and all services below apps/ on this machine, with the embedded registry.
 
 Usage: npm start -- [options]     (npm run dev -- [options]: the same, built and restarted on every change)
 
-  --replicas <n>   how many user services, 1 to 50 (default: 3)
+  --replicas <n>   how many processes of each service, 1 to 50 (default: 3)
   --verbose        show all log lines, not only warnings and errors
   --help           show this
 
 PORT is the gateway's (default: 3000). PORT, REGISTRY_URL, DATABASE_URL, DRAIN_MS, LOG_LEVEL and the rest of the
-environment are handed on to the apps. Ctrl-C drains and stops; a second Ctrl-C stops at once.`;
+environment are handed on to the apps; {service} in DATABASE_URL stands for the name of each. Ctrl-C drains and stops; a
+second Ctrl-C stops at once.`;
 
 const names = new Set(['replicas', 'verbose', 'watch', 'help']);
 

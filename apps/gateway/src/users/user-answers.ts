@@ -4,8 +4,12 @@ const name = z.string().describe('As the service keeps it.');
 const servedBy = z.string().describe('Id of the instance that answered.');
 
 /** The answer to `GET /users/:name`. */
-export const greeting = z.strictObject({ name, message: z.string().describe('A greeting for the user.'), servedBy });
-export type Greeting = z.infer<typeof greeting>;
+export const foundUser = z.strictObject({
+  name,
+  message: z.string().describe('A greeting for the user.'), // demo
+  servedBy,
+});
+export type FoundUser = z.infer<typeof foundUser>;
 
 /** The answer to `POST /users`. */
 export const createdUser = z.strictObject({ name, servedBy });

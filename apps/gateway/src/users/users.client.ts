@@ -1,10 +1,14 @@
-import { UserServiceDefinition } from '@holdfast/proto/user/v1/user';
+import {
+  UserServiceDefinition,
+  type CreateUserResponse,
+  type GetUserResponse,
+  type User,
+} from '@holdfast/proto/user/v1/user';
 import { Resilient } from '@holdfast/resilience';
 import { InjectRpc, type RpcClient } from '@holdfast/rpc';
 import { Injectable } from '@nestjs/common';
-import type { CreatedUser, Greeting, ListedUser } from './user-answers.js';
 
-/** The user service, as the gateway sees it. Its methods fail with the ServiceError that the service answered with. */
+/** The user service, as its callers see it. Its methods fail with the ServiceError that the service answered with. */
 @Injectable()
 export class UsersClient {
   readonly #rpc: RpcClient<UserServiceDefinition>;
@@ -13,34 +17,34 @@ export class UsersClient {
     this.#rpc = rpc;
   }
 
-  /** What nobody answers in time is answered for the default user; that there is no such user stays what it is. */
+  /** What nobody answers in time is answered for the default user; that there is no such user stays what it is. */ // demo
   @Resilient('users.get', {
     timeout: '1s',
     bulkhead: { limit: 100 },
     breaker: { errorThresholdPercentage: 25 },
-    fallback: 'defaultUser',
+    fallback: 'defaultUser', // demo
   })
-  async greet(name: string): Promise<Greeting> {
-    const { user, message, servedBy } = await this.#rpc.getUser({ name });
-    return { name: user?.name ?? name, message, servedBy };
+  get(name: string): Promise<GetUserResponse> {
+    return this.#rpc.getUser({ name });
   }
+  // #region demo
 
-  defaultUser(name: string): Greeting {
-    return { name, message: 'Hello, default user', servedBy: 'gateway' };
+  defaultUser(name: string): GetUserResponse {
+    return { user: { name }, message: 'Hello, default user', servedBy: 'gateway' };
   }
+  // #endregion
 
   @Resilient('users.create', {
     timeout: '1s',
     bulkhead: { limit: 100 },
     breaker: { errorThresholdPercentage: 25 },
   })
-  async create(name: string): Promise<CreatedUser> {
-    const { user, servedBy } = await this.#rpc.createUser({ name });
-    return { name: user?.name ?? name, servedBy };
+  create(name: string): Promise<CreateUserResponse> {
+    return this.#rpc.createUser({ name });
   }
 
   /** Every user in the order of names, read as the loop asks. Leaving it cancels the call, also between two users. */
-  list(): AsyncIterableIterator<ListedUser> {
+  list(): AsyncIterableIterator<User> {
     const left = new AbortController();
     const responses = this.#rpc.listUsers({}, { signal: left.signal })[Symbol.asyncIterator]();
     return {

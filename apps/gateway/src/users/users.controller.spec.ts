@@ -27,7 +27,11 @@ const users: Users = {
     asked.push(name);
     if (name !== 'alice' && name !== 'a/b ü')
       throw new ServiceError(Code.NOT_FOUND, `There is no user named "${name}".`);
-    return { user: { name }, message: `Hello, ${name}`, servedBy: 'user-service-1' };
+    return {
+      user: { name },
+      message: `Hello, ${name}`, // demo
+      servedBy: 'user-service-1',
+    };
   },
   async createUser({ name }) {
     asked.push(name);
@@ -47,7 +51,7 @@ async function* list(...names: readonly string[]): AsyncGenerator<ListUsersRespo
 
 /** Some users, and then a failure as soon as `failed` says so. */
 async function* failing(count: number, failed: Promise<unknown>) {
-  for (let i = 0; i < count; i++) yield { user: { name: `user${i}` } };
+  for (let i = 0; i < count; i++) yield { user: { name: `name${i}` } };
   await failed;
   throw new ServiceError(Code.UNAVAILABLE, 'The connection to the user service was lost.');
 }
@@ -87,10 +91,14 @@ function problem(answer: { statusCode: number; headers: Record<string, unknown>;
 }
 
 describe('GET /users/:name', () => {
-  it('answers with the greeting', async () => {
+  it('answers with the user', async () => {
     const answer = await app.inject({ url: '/users/alice' });
     expect(answer.statusCode).toBe(200);
-    expect(answer.json()).toEqual({ name: 'alice', message: 'Hello, alice', servedBy: 'user-service-1' });
+    expect(answer.json()).toEqual({
+      name: 'alice',
+      message: 'Hello, alice', // demo
+      servedBy: 'user-service-1',
+    });
   });
 
   it('takes any name, encoded', async () => {
@@ -225,7 +233,7 @@ describe('GET /users', () => {
     let body = '';
     response.on('data', (text: string) => (body += text));
     const end = once(response, 'end');
-    await eventually(() => body.includes('user2'));
+    await eventually(() => body.includes('name2'));
     service.emit('down');
     await expect(end).rejects.toThrow('aborted');
     expect(response.complete).toBe(false);
@@ -236,7 +244,7 @@ describe('GET /users', () => {
     listing = () => failing(1, Promise.resolve());
     const { body } = await app.inject({ url: '/users', headers: { accept: 'text/event-stream' } });
     const [first, last] = body.split('\n\n');
-    expect(first).toBe('event: user\ndata: {"name":"user0"}');
+    expect(first).toBe('event: user\ndata: {"name":"name0"}');
     expect(last).toMatch(/^event: error\ndata: /);
     expect(JSON.parse(last!.slice('event: error\ndata: '.length))).toMatchObject({ status: 503, code: 'UNAVAILABLE' });
     expect(body).not.toContain('event: end');

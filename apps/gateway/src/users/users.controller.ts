@@ -22,7 +22,14 @@ import {
   ApiOperation,
   ApiTags,
 } from '@nestjs/swagger';
-import { createdUser, greeting, listedUser, type CreatedUser, type Greeting, type ListedUser } from './user-answers.js';
+import {
+  createdUser,
+  foundUser,
+  listedUser,
+  type CreatedUser,
+  type FoundUser,
+  type ListedUser,
+} from './user-answers.js';
 import { namePath, newUser, type NamePath, type NewUser } from './user-requests.js';
 import { UsersClient } from './users.client.js';
 
@@ -46,12 +53,17 @@ export class UsersController {
   }
 
   @Get(':name')
-  @ApiOperation({ summary: 'Greet a user', operationId: 'greetUser' })
-  @ApiOkResponse({ description: 'The greeting.', standardSchema: greeting })
+  @ApiOperation({ summary: 'Get a user', operationId: 'getUser' })
+  @ApiOkResponse({ description: 'The user.', standardSchema: foundUser })
   @ApiBadRequestResponse({ description: 'This is no name.' })
   @ApiNotFoundResponse({ description: 'There is no such user.' })
-  greet(@Param({ schema: namePath }) { name }: NamePath): Promise<Greeting> {
-    return this.#users.greet(name);
+  async get(@Param({ schema: namePath }) { name }: NamePath): Promise<FoundUser> {
+    const found = await this.#users.get(name);
+    return {
+      name: found.user?.name ?? name,
+      message: found.message, // demo
+      servedBy: found.servedBy,
+    };
   }
 
   @Post()
@@ -72,10 +84,11 @@ export class UsersController {
     @Req() { url }: Request,
     @Res({ passthrough: true }) reply: Reply,
   ): Promise<CreatedUser> {
-    const created = await this.#users.create(name);
+    const { user, servedBy } = await this.#users.create(name);
+    const created = user?.name ?? name;
     const [path] = url.split('?', 1);
-    reply.header('location', `${path}/${encodeURIComponent(created.name)}`);
-    return created;
+    reply.header('location', `${path}/${encodeURIComponent(created)}`);
+    return { name: created, servedBy };
   }
 
   /** All users: as one JSON array, or as server-sent events for who asks for them. */

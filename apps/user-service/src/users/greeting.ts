@@ -1,3 +1,4 @@
+// #region demo
 import { configKey } from '@holdfast/config';
 import { z } from 'zod';
 
@@ -13,3 +14,4 @@ export const greeting = configKey(
       .describe('What GetUser answers, 1 to 200 characters; {name} stands for the user’s name.'),
   }),
 );
+// #endregion

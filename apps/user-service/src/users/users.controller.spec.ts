@@ -2,30 +2,36 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Cell, Code } from '@holdfast/core';
+import { migrate, openDatabase } from '@holdfast/database';
 import type { Kysely } from 'kysely';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { z } from 'zod';
-import { openDatabase, type Tables } from '../database/database.js';
-import { migrate } from '../database/migrations.js';
 import { greeting } from './greeting.js';
 import { UsersController } from './users.controller.js';
 import { UsersRepository } from './users.repository.js';
+import { migrations, type Tables } from './users.table.js';
 
 describe('UsersController', () => {
   let folder: string;
   let database: Kysely<Tables>;
   let repository: UsersRepository;
-  let template: Cell<z.infer<typeof greeting.schema>>;
+  let template: Cell<z.infer<typeof greeting.schema>>; // demo
   let users: UsersController;
 
   beforeEach(async () => {
     folder = await mkdtemp(join(tmpdir(), 'users-'));
-    database = await openDatabase(`file:${folder}/users.db`);
-    await migrate(database);
+    database = await openDatabase<Tables>(`file:${folder}/users.db`);
+    await migrate(database, migrations);
+    await database.deleteFrom('users').execute(); // demo
     repository = new UsersRepository(database);
-    template = new Cell(greeting.schema.parse({}));
+    for (const name of ['alice', 'bob', 'carol']) await repository.add(name);
+    template = new Cell(greeting.schema.parse({})); // demo
     const self = { id: 'user-service-1', name: 'user-service', zone: undefined, host: '127.0.0.1' };
-    users = new UsersController(repository, self, template);
+    users = new UsersController(
+      repository,
+      self,
+      template, // demo
+    );
   });
 
   afterEach(async () => {
@@ -33,22 +39,24 @@ describe('UsersController', () => {
     await rm(folder, { recursive: true, force: true });
   });
 
+  // #region demo
   it('greets with the words that the operator wants at that moment', async () => {
     template.set({ template: 'Welcome back, {name}! {name}?' });
     expect(await users.getUser({ name: 'alice' })).toMatchObject({ message: 'Welcome back, alice! alice?' });
     template.set({ template: 'Good day' });
     expect(await users.getUser({ name: 'alice' })).toMatchObject({ message: 'Good day' });
   });
+  // #endregion
 
-  it('greets a user, and says which instance did', async () => {
+  it('finds a user, and says which instance did', async () => {
     expect(await users.getUser({ name: 'alice' })).toEqual({
       user: { name: 'alice' },
-      message: 'Hello, alice',
+      message: 'Hello, alice', // demo
       servedBy: 'user-service-1',
     });
   });
 
-  it('does not know who was never added', async () => {
+  it('does not know what was never added', async () => {
     await expect(users.getUser({ name: 'dave' })).rejects.toMatchObject({
       code: Code.NOT_FOUND,
       message: 'There is no user named "dave".',

@@ -20,16 +20,16 @@ import { UsersRepository } from './users.repository.js';
 export class UsersController {
   readonly #users: UsersRepository;
   readonly #self: Self;
-  readonly #greeting: Live<z.infer<typeof greeting.schema>>;
+  readonly #greeting: Live<z.infer<typeof greeting.schema>>; // demo
 
   constructor(
     users: UsersRepository,
     @InjectSelf() self: Self,
-    @InjectConfig(greeting) template: Live<z.infer<typeof greeting.schema>>,
+    @InjectConfig(greeting) template: Live<z.infer<typeof greeting.schema>>, // demo
   ) {
     this.#users = users;
     this.#self = self;
-    this.#greeting = template;
+    this.#greeting = template; // demo
   }
 
   @GrpcMethod('UserService', 'GetUser')
@@ -37,8 +37,12 @@ export class UsersController {
     const name = parseUserName(request.name);
     const user = await this.#users.find(name);
     if (!user) throw new ServiceError(Code.NOT_FOUND, `There is no user named "${name}".`);
-    const message = this.#greeting.value.template.replaceAll('{name}', () => user.name);
-    return { user, message, servedBy: this.#self.id };
+    const message = this.#greeting.value.template.replaceAll('{name}', () => user.name); // demo
+    return {
+      user,
+      message, // demo
+      servedBy: this.#self.id,
+    };
   }
 
   @GrpcMethod('UserService', 'CreateUser')

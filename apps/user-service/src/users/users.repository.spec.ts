@@ -2,11 +2,11 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Code } from '@holdfast/core';
+import { migrate, openDatabase } from '@holdfast/database';
 import type { Kysely } from 'kysely';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { openDatabase, type Tables } from '../database/database.js';
-import { migrate } from '../database/migrations.js';
 import { UsersRepository } from './users.repository.js';
+import { migrations, type Tables } from './users.table.js';
 
 async function listed(repository: UsersRepository): Promise<string[]> {
   const names: string[] = [];
@@ -21,9 +21,11 @@ describe('UsersRepository', () => {
 
   beforeEach(async () => {
     folder = await mkdtemp(join(tmpdir(), 'users-'));
-    database = await openDatabase(`file:${folder}/users.db`);
-    await migrate(database);
+    database = await openDatabase<Tables>(`file:${folder}/users.db`);
+    await migrate(database, migrations);
+    await database.deleteFrom('users').execute(); // demo
     users = new UsersRepository(database);
+    for (const name of ['alice', 'bob', 'carol']) await users.add(name);
   });
 
   afterEach(async () => {
@@ -33,7 +35,7 @@ describe('UsersRepository', () => {
 
   /** Adds `count` users whose names sort in the order of their numbers, in one statement. */
   async function addMany(count: number): Promise<string[]> {
-    const names = Array.from({ length: count }, (_, i) => `user${String(i).padStart(6, '0')}`);
+    const names = Array.from({ length: count }, (_, i) => `name${String(i).padStart(6, '0')}`);
     await database
       .insertInto('users')
       .values(names.map((name) => ({ name })))
@@ -41,7 +43,7 @@ describe('UsersRepository', () => {
     return names;
   }
 
-  it('finds who was added, by the exact name', async () => {
+  it('finds what was added, by the exact name', async () => {
     expect(await users.add("Robert'); drop table users;--")).toEqual({ name: "Robert'); drop table users;--" });
     expect(await users.find("Robert'); drop table users;--")).toEqual({ name: "Robert'); drop table users;--" });
     expect(await users.find('robert')).toBeUndefined();
@@ -92,8 +94,8 @@ describe('UsersRepository', () => {
     };
     let handle = setImmediate(turn);
     let seen = 0;
-    for await (const user of new UsersRepository(watched).list()) {
-      expect(user.name).toBeTypeOf('string');
+    for await (const { name } of new UsersRepository(watched).list()) {
+      expect(name).toBeTypeOf('string');
       if (++seen === 2_000) break;
     }
     clearImmediate(handle);

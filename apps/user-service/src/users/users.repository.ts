@@ -3,7 +3,7 @@ import { Code, ServiceError } from '@holdfast/core';
 import type { User } from '@holdfast/proto/user/v1/user';
 import { Injectable } from '@nestjs/common';
 import { Kysely } from 'kysely';
-import type { Tables } from '../database/database.js';
+import type { Tables } from './users.table.js';
 
 /** How many users {@link UsersRepository.list} has in memory at once. */
 const pageSize = 500;

@@ -24,9 +24,15 @@ export interface GetUserResponse {
   user:
     | User
     | undefined;
-  /** A greeting for the user. */
+  /**
+   * #region demo
+   * A greeting for the user.
+   */
   message: string;
-  /** Id of the instance that answered. */
+  /**
+   * #endregion
+   * Id of the instance that answered.
+   */
   servedBy: string;
 }
 
@@ -393,7 +399,7 @@ export const ListUsersResponse: MessageFns<ListUsersResponse> = {
   },
 };
 
-/** Users of the demo: one table, three calls, each of another kind. */
+/** Users: one table, three calls, each of another kind. */
 export type UserServiceDefinition = typeof UserServiceDefinition;
 export const UserServiceDefinition = {
   name: "UserService",

@@ -1,39 +1,19 @@
 import { StartupError } from '@holdfast/core';
 import { Migrator, type Kysely, type Migration } from 'kysely';
-import type { Tables } from './database.js';
 
 /**
- * How the database came to look as it does, in the order of the names. A migration that was released is never changed.
+ * How a database came to look as it does, in the order of the names. A migration that was released is never changed.
  * While replicas are replaced one by one, the old ones still work on the new tables: a migration adds, and what nobody
  * needs any more is taken away by a later release.
  */
-export const migrations: Readonly<Record<string, Migration>> = {
-  '0001_users': {
-    async up(database: Kysely<Tables>) {
-      await database.schema
-        .createTable('users')
-        .addColumn('name', 'text', (column) => column.primaryKey().notNull())
-        .execute();
-    },
-  },
-  // A migration of its own, so that a demo user who was deleted does not come back with the next start.
-  '0002_demo_users': {
-    async up(database: Kysely<Tables>) {
-      await database
-        .insertInto('users')
-        .values([{ name: 'alice' }, { name: 'bob' }, { name: 'carol' }])
-        .onConflict((conflict) => conflict.doNothing())
-        .execute();
-    },
-  },
-};
+export type Migrations = Readonly<Record<string, Migration>>;
 
 /**
  * Brings the tables up to date. Every replica does so when it starts: the first one that gets the write lock runs what
  * is missing, all of it or nothing, and the others find it done.
  * @throws StartupError where a migration fails, and where a newer release has migrated the database already
  */
-export async function migrate(database: Kysely<Tables>): Promise<void> {
+export async function migrate<Tables>(database: Kysely<Tables>, migrations: Migrations): Promise<void> {
   const migrator = new Migrator({ db: database, provider: { getMigrations: async () => migrations } });
   const { error, results } = await migrator.migrateToLatest();
   if (error === undefined) return;

@@ -5,26 +5,18 @@ import { StartupError } from '@holdfast/core';
 import { Kysely, sql } from 'kysely';
 import { LibsqlDialect } from './libsql-dialect.js';
 
-/** The tables, as kysely sees them. */
-export interface Tables {
-  users: {
-    /** As `userName` lets it through; the table orders and compares it by its bytes. */
-    name: string;
-  };
-}
-
-const example = 'write for example file:.holdfast/users.db';
+const example = 'write for example file:.holdfast/data.db';
 
 /**
- * Opens the database that `url` names, and makes sure that it can be written to.
+ * Opens the database that `url` names, and makes sure that it can be written to. `Tables` is how kysely is to see it.
  *
  * `file:<path>` is a libSQL (SQLite) file in WAL mode, relative to the working directory or absolute; it and its folder
  * are made where they do not exist. Any number of processes on one machine may open it at once.
  * @throws StartupError with a sentence for the operator; nothing of the URL but its scheme or its path is in it
  */
-export async function openDatabase(url: string): Promise<Kysely<Tables>> {
+export async function openDatabase<Tables>(url: string): Promise<Kysely<Tables>> {
   const scheme = /^[a-z][a-z0-9+.-]*:/i.exec(url)?.[0].toLowerCase();
-  if (scheme === 'file:') return openFile(filePath(url));
+  if (scheme === 'file:') return openFile<Tables>(filePath(url));
   throw new StartupError(
     scheme
       ? `DATABASE_URL has the scheme "${scheme}", and only "file:" is known: ${example}.`
@@ -47,7 +39,7 @@ function filePath(url: string): string {
   return resolve(path);
 }
 
-async function openFile(path: string): Promise<Kysely<Tables>> {
+async function openFile<Tables>(path: string): Promise<Kysely<Tables>> {
   try {
     await mkdir(dirname(path), { recursive: true });
     const database = new Kysely<Tables>({ dialect: new LibsqlDialect({ url: pathToFileURL(path).href }) });
@@ -59,7 +51,7 @@ async function openFile(path: string): Promise<Kysely<Tables>> {
   }
 }
 
-async function checkWritable(database: Kysely<Tables>, path: string): Promise<void> {
+async function checkWritable<Tables>(database: Kysely<Tables>, path: string): Promise<void> {
   // SQLite opens a write-protected file without a word; only what takes the write lock notices.
   const { rows } = await sql<{ journal_mode: string }>`pragma journal_mode`.execute(database);
   if (rows[0]?.journal_mode === 'wal') return;
