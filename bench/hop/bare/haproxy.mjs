@@ -1,5 +1,4 @@
 import { spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -41,15 +40,15 @@ haproxy.once('exit', (code) => process.exit(code ?? 1));
 process.once('SIGTERM', () => haproxy.kill());
 process.once('disconnect', () => haproxy.kill());
 
-for (let tries = 0; ; tries++) {
-  const socket = connect(Number(process.env.PORT), '127.0.0.1');
-  const [event] = await Promise.race([
-    once(socket, 'connect').then(() => ['connect']),
-    once(socket, 'close').then(() => ['close']),
-  ]);
-  socket.destroy();
-  if (event === 'connect') break;
+for (let tries = 0; !(await listens()); tries++) {
   if (tries === 50) process.exit(1);
   await new Promise((resolve) => setTimeout(resolve, 100));
 }
 process.send?.({ type: 'ready', pid: haproxy.pid });
+
+function listens() {
+  const socket = connect(Number(process.env.PORT), '127.0.0.1');
+  return new Promise((resolve) => {
+    socket.once('connect', () => resolve(true)).once('error', () => resolve(false));
+  }).finally(() => socket.destroy());
+}
