@@ -1,19 +1,17 @@
 import * as grpc from '@grpc/grpc-js';
-import { CallContext, Code, systemClock, type Clock, type Timer } from '@holdfast/core';
-import { ServerGrpc, type MessageHandler } from '@nestjs/microservices';
+import { CallContext, Code, type Timer } from '@holdfast/core';
+import type { MessageHandler } from '@nestjs/microservices';
 import { isObservable, lastValueFrom } from 'rxjs';
 import { methodsOf, type RpcMethod } from '../method.js';
-import type { RpcServer, RpcServerOptions } from '../server/rpc-server.js';
 import { oneAnswer, statusOf, writeAnswers } from '../server/answers.js';
 import { matchHandlers, type FoundHandler } from '../server/handlers.js';
-import { HealthService } from '../server/health.js';
+import { NestRpcServer } from '../server/nest-rpc-server.js';
 import { InboundCall, type ServedMethod, type ServerCall } from './inbound-call.js';
 import { channelOptionsOf, listen } from './listening.js';
 import { addReflection } from '../server/reflection.js';
 import { RequestStream } from '../server/request-stream.js';
 import { wireDefinition } from './wire-definition.js';
 
-const defaultDrainMs = 10_000;
 /** How long the server may take to close what it was told to end, in milliseconds. */
 const closingMs = 500;
 
@@ -25,68 +23,25 @@ type Failure = grpc.ServerErrorResponse;
 /** Starts a handler and sees to its answer. */
 type Serve = (call: ServerCall, reply: Reply) => void;
 
-/**
- * gRPC serving by `@grpc/grpc-js` under Nest's unchanged decorators. It extends Nest's own gRPC strategy only to be
- * taken for one (Nest gives handlers of that class call and metadata as arguments); what it does per call is its own.
- */
-export class GrpcJsServer extends ServerGrpc implements RpcServer {
-  readonly #options: RpcServerOptions;
-  readonly #clock: Clock;
-  readonly #health: HealthService;
+/** gRPC serving by `@grpc/grpc-js` under Nest's unchanged decorators. */
+export class GrpcJsServer extends NestRpcServer {
   /** The calls that have no complete answer yet. */
   readonly #open = new Set<InboundCall>();
   #server: grpc.Server | undefined;
-  #port = 0;
-  #hooked = false;
-  #drained: Promise<{ aborted: number }> | undefined;
 
-  constructor(options: RpcServerOptions) {
-    super({ package: [] });
-    this.#options = options;
-    this.#clock = options.clock ?? systemClock;
-    this.#health = new HealthService(options.services.map(({ fullName }) => fullName));
-  }
-
-  get port(): number {
-    return this.#port;
-  }
-
-  override async listen(callback: (error?: unknown) => void): Promise<void> {
+  protected override async open(): Promise<number> {
     try {
-      await this.#listen();
+      return await this.#listen();
     } catch (error) {
       this.#server?.forceShutdown();
-      return callback(error);
+      throw error;
     }
-    callback();
   }
 
-  setServing(serving: boolean): void {
-    if (!this.#drained) this.#health.setServing(serving);
-  }
-
-  drain(boundMs: number): Promise<{ aborted: number }> {
-    return (this.#drained ??= this.#drain(boundMs));
-  }
-
-  override async close(): Promise<void> {
-    await this.drain(this.#options.drainMs ?? defaultDrainMs);
-  }
-
-  override setOnProcessingStartHook(hook: Parameters<ServerGrpc['setOnProcessingStartHook']>[0]): void {
-    this.#hooked = true;
-    super.setOnProcessingStartHook(hook);
-  }
-
-  override setOnProcessingEndHook(hook: Parameters<ServerGrpc['setOnProcessingEndHook']>[0]): void {
-    this.#hooked = true;
-    super.setOnProcessingEndHook(hook);
-  }
-
-  async #listen(): Promise<void> {
-    const { services, host = '127.0.0.1', port = 0, tls, reflection } = this.#options;
+  async #listen(): Promise<number> {
+    const { services, host = '127.0.0.1', port = 0, tls, reflection } = this.rpc;
     const handlers = matchHandlers(services, this.messageHandlers);
-    const server = new grpc.Server(channelOptionsOf(this.#options));
+    const server = new grpc.Server(channelOptionsOf(this.rpc));
     this.#server = server;
     for (const service of services) {
       const definition: Record<string, grpc.MethodDefinition<unknown, unknown>> = {};
@@ -99,16 +54,16 @@ export class GrpcJsServer extends ServerGrpc implements RpcServer {
       }
       server.addService(definition, implementation);
     }
-    this.#health.addTo(server);
+    this.health.addTo(server);
     const names = services.map(({ fullName }) => fullName);
     if (reflection !== undefined) await addReflection(server, reflection, names);
-    this.#port = await listen(server, host, port, tls);
+    return listen(server, host, port, tls);
   }
 
   #serverOf(method: RpcMethod<unknown, unknown>, found: FoundHandler, domain: string): Serve {
-    const serve = this.#serveBy(method, found, { domain, observer: this.#options.observe?.(method.path) });
+    const serve = this.#serveBy(method, found, { domain, observer: this.rpc.observe?.(method.path) });
     return (call, reply) => {
-      if (!this.#hooked) return serve(call, reply);
+      if (!this.hooked) return serve(call, reply);
       const context = { ...call, operationId: method.key } as never;
       this.runWithProcessingHooks(context, async (runEndHook) => {
         call.once('cancelled', runEndHook);
@@ -198,7 +153,7 @@ export class GrpcJsServer extends ServerGrpc implements RpcServer {
   }
 
   #begin(call: ServerCall, { observer }: ServedMethod): InboundCall {
-    const inbound = new InboundCall(call, this.#clock, observer);
+    const inbound = new InboundCall(call, this.clock, observer);
     this.#open.add(inbound);
     return inbound;
   }
@@ -214,18 +169,18 @@ export class GrpcJsServer extends ServerGrpc implements RpcServer {
     this.#open.delete(inbound);
   }
 
-  async #drain(boundMs: number): Promise<{ aborted: number }> {
+  protected override async drainWithin(boundMs: number): Promise<{ aborted: number }> {
     const server = this.#server;
     if (!server) return { aborted: 0 };
-    this.#health.end();
+    this.health.end();
     let aborted = 0;
     let closing: Timer | undefined;
     await new Promise<void>((resolve) => {
-      const bound = this.#clock.after(boundMs, () => {
+      const bound = this.clock.after(boundMs, () => {
         for (const inbound of this.#open) if (!inbound.abandoned) aborted++;
         server.forceShutdown();
         // Where a caller vanished in the middle of a call over TLS, node:http2 never says that it has closed.
-        closing = this.#clock.after(closingMs, resolve);
+        closing = this.clock.after(closingMs, resolve);
       });
       server.tryShutdown(() => {
         bound.cancel();

@@ -1,13 +1,12 @@
 import { createServer, type AddressInfo, type Server, type Socket } from 'node:net';
 import { createServer as createTlsServer } from 'node:tls';
-import { Cancelled, systemClock, TimerWheel, type Clock } from '@holdfast/core';
-import { ServerGrpc } from '@nestjs/microservices';
+import { Cancelled, TimerWheel } from '@holdfast/core';
 import { methodsOf } from '../../method.js';
 import { cannotListen } from '../../server/cannot-listen.js';
 import { matchHandlers } from '../../server/handlers.js';
-import { HealthService } from '../../server/health.js';
+import { NestRpcServer } from '../../server/nest-rpc-server.js';
 import { addReflection } from '../../server/reflection.js';
-import type { RpcServer, RpcServerOptions } from '../../server/rpc-server.js';
+import type { RpcServerOptions } from '../../server/rpc-server.js';
 import { defaultMaxMessageBytes, defaultServerKeepalive, type Compression } from '../../transport-options.js';
 import { ErrorCode } from '../http2/frames.js';
 import { handlerRoute } from './handler-route.js';
@@ -16,45 +15,28 @@ import { ServerCall, type CallHost } from './server-call.js';
 import { ServerConnection, type ConnectionHost } from './server-connection.js';
 import { StockServices } from './stock-services.js';
 
-const defaultDrainMs = 10_000;
 /** More calls than this over one connection wait in the caller; what they hold is bounded by it. */
 const defaultMaxStreams = 1_000;
 /** How long a TLS handshake may take, in milliseconds. */
 const tlsHandshakeMs = 5_000;
 
-/**
- * gRPC serving over our own HTTP/2 (`docs/transport.md`) under Nest's unchanged decorators. It extends Nest's own gRPC
- * strategy only to be taken for one (Nest gives handlers of that class call and metadata as arguments).
- */
-export class H2Server extends ServerGrpc implements RpcServer, CallHost, ConnectionHost {
-  readonly clock: Clock;
+/** gRPC serving over our own HTTP/2 (`docs/transport.md`) under Nest's unchanged decorators. */
+export class H2Server extends NestRpcServer implements CallHost, ConnectionHost {
   readonly wheel: TimerWheel;
   readonly maxMessageBytes: number;
   readonly compression: Compression;
-  readonly #options: RpcServerOptions;
-  readonly #health: HealthService;
   readonly #routes = new Map<string, Route>();
   readonly #connections = new Set<ServerConnection>();
   /** The calls that have no complete answer yet. */
   readonly #open = new Set<ServerCall>();
   #listener: Server | undefined;
-  #port = 0;
-  #hooked = false;
-  #drained: Promise<{ aborted: number }> | undefined;
   #allEnded: (() => void) | undefined;
 
   constructor(options: RpcServerOptions) {
-    super({ package: [] });
-    this.#options = options;
-    this.clock = options.clock ?? systemClock;
+    super(options);
     this.wheel = new TimerWheel(this.clock);
     this.maxMessageBytes = options.maxMessageBytes ?? defaultMaxMessageBytes;
     this.compression = options.compression ?? 'none';
-    this.#health = new HealthService(options.services.map(({ fullName }) => fullName));
-  }
-
-  get port(): number {
-    return this.#port;
   }
 
   /** What waits in this process over all connections, in bytes: requests for handlers, and answers for callers to take. */
@@ -67,36 +49,9 @@ export class H2Server extends ServerGrpc implements RpcServer, CallHost, Connect
     return { requests, answers };
   }
 
-  override async listen(callback: (error?: unknown) => void): Promise<void> {
-    try {
-      await this.#addRoutes();
-      await this.#listen();
-    } catch (error) {
-      return callback(error);
-    }
-    callback();
-  }
-
-  setServing(serving: boolean): void {
-    if (!this.#drained) this.#health.setServing(serving);
-  }
-
-  drain(boundMs: number): Promise<{ aborted: number }> {
-    return (this.#drained ??= this.#drain(boundMs));
-  }
-
-  override async close(): Promise<void> {
-    await this.drain(this.#options.drainMs ?? defaultDrainMs);
-  }
-
-  override setOnProcessingStartHook(hook: Parameters<ServerGrpc['setOnProcessingStartHook']>[0]): void {
-    this.#hooked = true;
-    super.setOnProcessingStartHook(hook);
-  }
-
-  override setOnProcessingEndHook(hook: Parameters<ServerGrpc['setOnProcessingEndHook']>[0]): void {
-    this.#hooked = true;
-    super.setOnProcessingEndHook(hook);
+  protected override async open(): Promise<number> {
+    await this.#addRoutes();
+    return this.#listen();
   }
 
   routeOf(path: string): Route | undefined {
@@ -121,7 +76,7 @@ export class H2Server extends ServerGrpc implements RpcServer, CallHost, Connect
   }
 
   async #addRoutes(): Promise<void> {
-    const { services, reflection, observe } = this.#options;
+    const { services, reflection, observe } = this.rpc;
     const handlers = matchHandlers(services, this.messageHandlers);
     for (const service of services) {
       for (const method of methodsOf(service)) {
@@ -132,7 +87,7 @@ export class H2Server extends ServerGrpc implements RpcServer, CallHost, Connect
       }
     }
     const stock = new StockServices();
-    this.#health.addTo(stock.server);
+    this.health.addTo(stock.server);
     const names = services.map(({ fullName }) => fullName);
     if (reflection !== undefined) await addReflection(stock.server, reflection, names);
     for (const [path, route] of stock.routes) this.#routes.set(path, route);
@@ -140,7 +95,7 @@ export class H2Server extends ServerGrpc implements RpcServer, CallHost, Connect
 
   #hookable(route: Route, operationId: string): Route {
     const serve = (call: ServerCall) => {
-      if (!this.#hooked) return route.serve(call);
+      if (!this.hooked) return route.serve(call);
       const context = { metadata: call.metadata, request: call.request, operationId } as never;
       this.runWithProcessingHooks(context, async (runEndHook) => {
         call.onAbandoned(runEndHook);
@@ -150,8 +105,8 @@ export class H2Server extends ServerGrpc implements RpcServer, CallHost, Connect
     return { ...route, serve };
   }
 
-  #listen(): Promise<void> {
-    const { host = '127.0.0.1', port = 0, tls } = this.#options;
+  #listen(): Promise<number> {
+    const { host = '127.0.0.1', port = 0, tls } = this.rpc;
     const listener = tls
       ? createTlsServer({
           cert: tls.cert,
@@ -165,27 +120,24 @@ export class H2Server extends ServerGrpc implements RpcServer, CallHost, Connect
     listener.on(tls ? 'secureConnection' : 'connection', (socket: Socket) => this.#connect(socket));
     return new Promise((resolve, reject) => {
       listener.once('error', (error) => reject(cannotListen(host, port, error)));
-      listener.listen({ host, port }, () => {
-        this.#port = (listener.address() as AddressInfo).port;
-        resolve();
-      });
+      listener.listen({ host, port }, () => resolve((listener.address() as AddressInfo).port));
     });
   }
 
   #connect(socket: Socket): void {
-    const { keepalive, maxConcurrentStreams, maxConnectionAgeMs } = this.#options;
+    const { keepalive, maxConcurrentStreams, maxConnectionAgeMs } = this.rpc;
     const connection = new ServerConnection(socket, this, {
       clock: this.clock,
       keepalive: keepalive ?? defaultServerKeepalive,
       maxConcurrentStreams: maxConcurrentStreams ?? defaultMaxStreams,
       maxAgeMs: maxConnectionAgeMs,
     });
-    if (this.#drained) connection.end(ErrorCode.NO_ERROR, new Error('the server is leaving'));
+    if (this.leaving) connection.end(ErrorCode.NO_ERROR, new Error('the server is leaving'));
     else this.#connections.add(connection);
   }
 
-  async #drain(boundMs: number): Promise<{ aborted: number }> {
-    this.#health.end();
+  protected override async drainWithin(boundMs: number): Promise<{ aborted: number }> {
+    this.health.end();
     this.#listener?.close();
     let aborted = 0;
     await new Promise<void>((resolve) => {
