@@ -1,5 +1,5 @@
-import { parseArgs } from 'node:util';
 import { StartupError } from '@holdfast/core';
+import { readCommandLine } from '../command-line.js';
 
 /** What the operator wants done. A file's name stands for the whole document that is in it. */
 export type Command =
@@ -46,38 +46,21 @@ A value is YAML: 500ms, 25, true, [a, b], '{limit: 50}'. Put quotes of its own a
 '"Hi: {name}"'. A value that begins with a dash comes after --. Nothing is written that a service would refuse, and
 nothing is asked. CONSUL_HTTP_TOKEN and ETCD_PASSWORD are taken from the environment. Keys: docs/config.md.`;
 
-const flags = new Set(['json', 'dry-run', 'help']);
-
 /**
  * What the operator asked for.
  * @throws StartupError for anything that is no command or option, or not a value of it
  */
 export function parseOptions(args: readonly string[], env: NodeJS.ProcessEnv): ConfigOptions {
-  const { values, positionals, tokens } = parseArgs({
-    args: [...args],
-    strict: false,
-    allowPositionals: true,
-    tokens: true,
-    options: {
-      url: { type: 'string' },
-      file: { type: 'string' },
-      json: { type: 'boolean', default: false },
-      'dry-run': { type: 'boolean', default: false },
-      help: { type: 'boolean', short: 'h', default: false },
-    },
+  const { values, words } = readCommandLine(args, {
+    url: 'text',
+    file: 'text',
+    json: 'flag',
+    'dry-run': 'flag',
+    help: 'flag',
   });
-  for (const token of tokens) {
-    if (token.kind !== 'option') continue;
-    const isFlag = flags.has(token.name);
-    if (!isFlag && token.name !== 'url' && token.name !== 'file') {
-      throw new StartupError(`There is no option "${token.rawName}"; --help lists those there are.`);
-    }
-    if (isFlag && token.value !== undefined) throw new StartupError(`${token.rawName} takes no value.`);
-    if (!isFlag && !token.value) throw new StartupError(`${token.rawName} needs a value.`);
-  }
-  const url = text(values.url) ?? (env['CONFIG_URL'] || 'file:config/holdfast.yaml');
-  const command = values.help === true ? ({ verb: 'help' } as const) : commandOf(positionals, text(values.file));
-  return { command, url, json: values.json === true, dryRun: values['dry-run'] === true };
+  const url = values.url ?? (env['CONFIG_URL'] || 'file:config/holdfast.yaml');
+  const command = values.help ? ({ verb: 'help' } as const) : commandOf(words, values.file);
+  return { command, url, json: values.json, dryRun: values['dry-run'] };
 }
 
 function commandOf([verb, service, ...rest]: readonly string[], file: string | undefined): Command {
@@ -141,8 +124,4 @@ function pairs(words: readonly string[]): ReadonlyMap<string, string> {
 function revisionOf(word: string): number {
   if (/^\d{1,9}$/.test(word)) return Number(word);
   throw new StartupError(`"${word}" is no revision; history lists them.`);
-}
-
-function text(value: string | boolean | undefined): string | undefined {
-  return typeof value === 'string' ? value : undefined;
 }

@@ -11,14 +11,14 @@ describe('parseOptions', () => {
     expect(parseOptions([`--replicas=${count}`]).replicas).toBe(Number(count));
   });
 
-  it.each(['0', '51', '2.5', '-1', 'three', '', '1e1'])('refuses "%s" replicas in one sentence', (count) => {
+  it.each(['0', '51', '2.5', '-1', 'three', '1e1'])('refuses "%s" replicas in one sentence', (count) => {
     expect(() => parseOptions([`--replicas=${count}`])).toThrow(
       `--replicas must be a whole number from 1 to 50, not "${count}".`,
     );
   });
 
-  it('refuses --replicas without a number', () => {
-    expect(() => parseOptions(['--replicas'])).toThrow('--replicas must be a whole number from 1 to 50.');
+  it.each(['--replicas', '--replicas='])('refuses %s without a number', (option) => {
+    expect(() => parseOptions([option])).toThrow('--replicas needs a value.');
   });
 
   it.each([

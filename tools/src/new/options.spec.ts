@@ -25,7 +25,7 @@ describe('npm run new', () => {
     ['service line items', 'One name is enough, and "items" is one more; write line-items for two words.'],
     ['client orders', 'Say which app shall have it: npm run new -- client orders --in gateway.'],
     ['service orders --in gateway', '--in belongs to client; a service has its place.'],
-    ['service orders --plural', '--plural needs a word after it.'],
+    ['service orders --plural', '--plural needs a value.'],
     ['service orders --force', 'There is no option "--force"; --help lists those there are.'],
     ['service orders --dry-run=yes', '--dry-run takes no value.'],
   ])('refuses %s', (line, sentence) => {

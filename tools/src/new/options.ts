@@ -1,5 +1,5 @@
-import { parseArgs } from 'node:util';
 import { StartupError } from '@holdfast/core';
+import { readCommandLine } from '../command-line.js';
 import type { Wish } from './plan.js';
 
 export interface NewOptions {
@@ -27,44 +27,28 @@ Usage: npm run new -- <what> <name> [options]
 A name is lower-case words with hyphens between, in the singular or the plural: orders, order, line-items.`;
 
 const kinds = ['service', 'client', 'gateway-route'] as const;
-const known = new Set(['in', 'plural', 'no-build', 'dry-run', 'help']);
 
 /**
  * What somebody asked for.
  * @throws StartupError for anything that is no part or option, or not a value of it
  */
 export function parseOptions(args: readonly string[]): NewOptions {
-  const { values, positionals, tokens } = parseArgs({
-    args: [...args],
-    strict: false,
-    allowPositionals: true,
-    tokens: true,
-    options: {
-      in: { type: 'string' },
-      plural: { type: 'string' },
-      'no-build': { type: 'boolean', default: false },
-      'dry-run': { type: 'boolean', default: false },
-      help: { type: 'boolean', short: 'h', default: false },
-    },
+  const { values, words } = readCommandLine(args, {
+    in: 'text',
+    plural: 'text',
+    'no-build': 'flag',
+    'dry-run': 'flag',
+    help: 'flag',
   });
-  for (const token of tokens) {
-    if (token.kind !== 'option') continue;
-    if (!known.has(token.name))
-      throw new StartupError(`There is no option "${token.rawName}"; --help lists those there are.`);
-    const wantsValue = token.name === 'in' || token.name === 'plural';
-    if (wantsValue && !token.value) throw new StartupError(`${token.rawName} needs a word after it.`);
-    if (!wantsValue && token.value !== undefined) throw new StartupError(`${token.rawName} takes no value.`);
-  }
-  const how = { dryRun: values['dry-run'] === true, build: values['no-build'] !== true };
-  if (values.help === true || positionals.length === 0) return { wish: undefined, ...how };
-  const [what, name, ...rest] = positionals;
+  const how = { dryRun: values['dry-run'], build: !values['no-build'] };
+  if (values.help || words.length === 0) return { wish: undefined, ...how };
+  const [what, name, ...rest] = words;
   const kind = kinds.find((one) => one === what);
   if (!kind) throw new StartupError(`There is no "${what}" to make; there are ${kinds.join(', ')}.`);
   if (name === undefined) throw new StartupError(`Say what it is about: npm run new -- ${kind} orders.`);
   if (rest.length > 0)
     throw new StartupError(`One name is enough, and "${rest[0]}" is one more; write line-items for two words.`);
-  const plural = values.plural as string | undefined;
-  const app = values.in as string | undefined;
+  const { plural, in: app } = values;
   if (kind !== 'client') {
     if (app !== undefined) throw new StartupError(`--in belongs to client; a ${kind} has its place.`);
     return { wish: { what: kind, name, plural }, ...how };

@@ -1,5 +1,5 @@
-import { parseArgs } from 'node:util';
 import { StartupError } from '@holdfast/core';
+import { readCommandLine } from '../command-line.js';
 import { namesOf, type Names } from './names.js';
 
 export interface RenameOptions {
@@ -27,31 +27,10 @@ was made from.`;
  * @throws StartupError for anything that is no option, or not a value of it
  */
 export function parseOptions(args: readonly string[]): RenameOptions {
-  const { values, positionals, tokens } = parseArgs({
-    args: [...args],
-    strict: false,
-    allowPositionals: true,
-    tokens: true,
-    options: {
-      name: { type: 'string' },
-      force: { type: 'boolean', default: false },
-      help: { type: 'boolean', short: 'h', default: false },
-    },
-  });
-  for (const token of tokens) {
-    if (token.kind !== 'option') continue;
-    if (!['name', 'force', 'help'].includes(token.name)) {
-      throw new StartupError(`There is no option "${token.rawName}"; --help lists those there are.`);
-    }
-    if (token.name !== 'name' && token.value !== undefined) throw new StartupError(`${token.rawName} takes no value.`);
-    if (token.name === 'name' && !token.value) throw new StartupError('--name needs a text, such as "Your Name".');
-  }
-  if (values.help === true) return { names: undefined, force: false };
-  const [scope, ...rest] = positionals;
+  const { values, words } = readCommandLine(args, { name: 'text', force: 'flag', help: 'flag' });
+  if (values.help) return { names: undefined, force: false };
+  const [scope, ...rest] = words;
   if (scope === undefined) throw new StartupError('rename needs a name; write npm run rename -- your-name.');
   if (rest.length > 0) throw new StartupError(`rename takes one name; write its words with dashes, not "${rest[0]}".`);
-  return {
-    names: namesOf(scope, typeof values.name === 'string' ? values.name : undefined),
-    force: values.force === true,
-  };
+  return { names: namesOf(scope, values.name), force: values.force };
 }

@@ -85,7 +85,7 @@ describe('parseOptions', () => {
   it.each([
     [[], 'rename needs a name'],
     [['sorrel', 'larch'], 'rename takes one name; write its words with dashes, not "larch".'],
-    [['sorrel', '--name'], '--name needs a text'],
+    [['sorrel', '--name'], '--name needs a value'],
     [['sorrel', '--forced'], 'There is no option "--forced"'],
     [['sorrel', '--force=yes'], '--force takes no value.'],
   ])('refuses %j with a sentence', (args, sentence) => {

@@ -1,5 +1,5 @@
-import { parseArgs } from 'node:util';
 import { StartupError } from '@holdfast/core';
+import { noSuchOption, readCommandLine } from '../command-line.js';
 import { scenarios } from './scenario.js';
 
 export interface SimulateOptions {
@@ -32,38 +32,31 @@ Usage: npm run simulate -- [options]
  * @throws {StartupError} for anything that is not an option, or not a value of it
  */
 export function parseOptions(args: readonly string[]): SimulateOptions {
-  let values: { [name: string]: string | boolean | undefined };
-  try {
-    ({ values } = parseArgs({
-      args: [...args],
-      options: {
-        seed: { type: 'string', default: '1' },
-        scenario: { type: 'string' },
-        instances: { type: 'string' },
-        json: { type: 'boolean', default: false },
-        write: { type: 'boolean', default: false },
-        help: { type: 'boolean', short: 'h', default: false },
-      },
-    }));
-  } catch (error) {
-    throw new StartupError(`${(error as Error).message.split('. ')[0]}; --help lists what there is.`);
-  }
+  const { values, words } = readCommandLine(args, {
+    seed: 'text',
+    scenario: 'text',
+    instances: 'text',
+    json: 'flag',
+    write: 'flag',
+    help: 'flag',
+  });
+  if (words[0] !== undefined) throw noSuchOption(words[0]);
   const { scenario, instances } = values;
-  if (typeof scenario === 'string' && !names.includes(scenario)) {
+  if (scenario !== undefined && !names.includes(scenario)) {
     throw new StartupError(`--scenario must be one of ${names.join(', ')}, not "${scenario}".`);
   }
   return {
-    seed: whole('--seed', values['seed'], 0, 2 ** 31 - 1),
-    scenarios: typeof scenario === 'string' ? [scenario] : names,
+    seed: whole('--seed', values.seed ?? '1', 0, 2 ** 31 - 1),
+    scenarios: scenario !== undefined ? [scenario] : names,
     instances: instances === undefined ? undefined : whole('--instances', instances, 2, 10_000),
-    json: values['json'] === true,
-    write: values['write'] === true,
-    help: values['help'] === true,
+    json: values.json,
+    write: values.write,
+    help: values.help,
   };
 }
 
-function whole(name: string, value: string | boolean | undefined, least: number, most: number): number {
-  const number = typeof value === 'string' && /^\d+$/.test(value) ? Number(value) : -1;
+function whole(name: string, text: string, least: number, most: number): number {
+  const number = /^\d+$/.test(text) ? Number(text) : -1;
   if (number >= least && number <= most) return number;
-  throw new StartupError(`${name} must be a whole number from ${least} to ${most}, not "${String(value)}".`);
+  throw new StartupError(`${name} must be a whole number from ${least} to ${most}, not "${text}".`);
 }

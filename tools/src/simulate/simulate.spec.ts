@@ -174,7 +174,8 @@ describe('the options', () => {
     [['--seed', 'x'], '--seed must be a whole number'],
     [['--instances', '1'], '--instances must be a whole number from 2 to 10000'],
     [['--scenario', 'quick'], '--scenario must be one of healthy'],
-    [['--fast'], "Unknown option '--fast'"],
+    [['--fast'], 'There is no option "--fast"'],
+    [['fast'], 'There is no option "fast"'],
   ])('%j are refused with a sentence', (args, sentence) => {
     expect(() => parseOptions(args)).toThrow(StartupError);
     expect(() => parseOptions(args)).toThrow(sentence);
