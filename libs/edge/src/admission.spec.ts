@@ -3,11 +3,12 @@ import { CallContext, Cell, Code, DeadlineExceeded, RateLimited, ServiceError, S
 import { FakeClock, settle } from '@holdfast/testing';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { beforeEach, describe, expect, it } from 'vitest';
-import { RateLimit } from './access.js';
 import { Admission, admittedOf } from './admission.js';
 import { clientLimitSpec, edgeSpec } from './edge-spec.js';
 import { IdentitySeal, type Identity } from './identity.js';
 import { contextOf } from './request-context.js';
+import { RequestWatch } from './request-watch.js';
+import { RateLimit } from './route-limit.js';
 import type { TokenVerifier } from './token-verifier.js';
 
 const alice: Identity = { subject: 'alice', scopes: [] };
@@ -44,7 +45,7 @@ let limit: Cell<ReturnType<typeof clientLimitSpec.parse>>;
 let door: Admission;
 
 const requestOf = (headers: Record<string, string> = {}, ip = '192.0.2.1') =>
-  ({ headers, ip }) as unknown as FastifyRequest;
+  ({ headers, ip, routeOptions: {} }) as unknown as FastifyRequest;
 
 async function enter(request: FastifyRequest, reply = new Reply()) {
   await door.admit(request, reply as unknown as FastifyReply);
@@ -107,7 +108,8 @@ describe('the context of a request', () => {
   async function context(headers: Record<string, string>, reply = new Reply()) {
     const request = requestOf(headers, '127.0.0.1');
     await enter(request, reply);
-    return contextOf(request, reply as unknown as FastifyReply, { spec, seal: new IdentitySeal(secret, clock), clock });
+    new RequestWatch(request, reply as unknown as FastifyReply, undefined, clock);
+    return contextOf(request, { spec, seal: new IdentitySeal(secret, clock), clock });
   }
 
   it.each([

@@ -1,6 +1,6 @@
 import { Controller, Get, Injectable } from '@nestjs/common';
 import { describe, expect, it } from 'vitest';
-import { RateLimit } from './access.js';
+import { RateLimit } from './route-limit.js';
 import { edgeDemands } from './edge-demands.js';
 
 class Lists {

@@ -1,8 +1,8 @@
 import type { Demand } from '@holdfast/config';
 import type { Type } from '@nestjs/common';
 import { METHOD_METADATA } from '@nestjs/common/constants.js';
-import { limitOn, type NamedLimit } from './access.js';
 import { CLIENT_LIMIT_KEY, clientLimitSpec, EDGE_KEY, edgeSpec, routeLimitKey, routeLimitSpec } from './edge-spec.js';
+import { limitOn, type NamedLimit } from './route-limit.js';
 
 /** The limits that `@RateLimit` names on the methods of `classes`. */
 export function routeLimitsOf(classes: readonly Type[]): readonly NamedLimit[] {

@@ -7,7 +7,7 @@ import type { Admission } from './admission.js';
 import { addEtags } from './etag.js';
 import { problemOf, sendProblem } from './problem.js';
 import { contextOf, type RequestContextDeps } from './request-context.js';
-import { watchRequest, type RequestObserver } from './request-watch.js';
+import { RequestWatch, type RequestObserver } from './request-watch.js';
 import { securityHeaders } from './security-headers.js';
 
 /** Largest body that is read, in bytes, where the app does not say otherwise. */
@@ -19,12 +19,10 @@ const HEADERS_MS = 10_000;
 const REQUEST_MS = 30_000;
 /** How often connections are looked at for the two above, in milliseconds. */
 const CHECK_MS = 1_000;
-/** How long a connection may be idle between two requests: longer than load balancers keep theirs (60 s), or they would use a closed one. */
-const KEEP_ALIVE_MS = 72_000;
-
 /**
- * How long nothing may move on a connection, in milliseconds: a client that never reads its answer is cut off then. Longer than any
- * deadline that a client can ask for by default, and than the beats of server-sent events.
+ * How long nothing may move on a connection, within a request or between two, in milliseconds: a client that never reads its answer
+ * is cut off then. Longer than any deadline that a client can ask for by default, than the beats of server-sent events, and than
+ * load balancers keep theirs (60 s), or they would use a closed one.
  */
 const IDLE_MS = 120_000;
 
@@ -53,7 +51,8 @@ export function edgeServer(options: EdgeServerOptions): FastifyAdapter {
     trustProxy: options.trustProxy ? [...options.trustProxy] : false,
     requestTimeout: REQUEST_MS,
     connectionTimeout: IDLE_MS,
-    keepAliveTimeout: KEEP_ALIVE_MS,
+    // The bound above holds between requests too: one of its own makes node:http set up two timers for each request, at 2 µs.
+    keepAliveTimeout: 0,
     http: {
       maxHeaderSize: MAX_HEADER_BYTES,
       headersTimeout: HEADERS_MS,
@@ -65,7 +64,7 @@ export function edgeServer(options: EdgeServerOptions): FastifyAdapter {
     routerOptions: { maxParamLength: 1_024 },
     // What Fastify refuses before any route is found: a malformed or overlong URL.
     frameworkErrors: (error: FastifyError, request: FastifyRequest, reply: FastifyReply) => {
-      if (observer) watchRequest(request, reply, observer, clock);
+      new RequestWatch(request, reply, observer, clock);
       sendProblem(error, reply.headers(securityHeaders));
     },
     clientErrorHandler: refuseConnection,
@@ -73,7 +72,7 @@ export function edgeServer(options: EdgeServerOptions): FastifyAdapter {
   const fastify = adapter.getInstance<FastifyInstance>();
   fastify.addHook('onRequest', (request, reply, done) => {
     reply.headers(securityHeaders);
-    if (observer) watchRequest(request, reply, observer, clock);
+    new RequestWatch(request, reply, observer, clock);
     try {
       const waiting = admission.admit(request, reply);
       if (waiting) void enterAfter(waiting, reply, done);
@@ -85,7 +84,7 @@ export function edgeServer(options: EdgeServerOptions): FastifyAdapter {
   // As late as possible, and by a callback: what follows runs inside of `run`, and a parsed body would have lost it.
   fastify.addHook('preHandler', (request, reply, done) => {
     if (draining()) reply.header('connection', 'close');
-    CallContext.run(contextOf(request, reply, options), done);
+    CallContext.run(contextOf(request, options), done);
   });
   addEtags(fastify);
   return adapter;

@@ -1,15 +1,18 @@
 import type { Clock, Live } from '@holdfast/core';
 import { Module, type DynamicModule, type Provider } from '@nestjs/common';
-import { APP_GUARD } from '@nestjs/core';
+import { APP_GUARD, APP_PIPE } from '@nestjs/core';
 import { AccessGuard, type AccessDeps } from './access.guard.js';
 import type { EdgeSpec } from './edge-spec.js';
 import type { IdempotencyStore } from './idempotency-store.js';
 import { EDGE_SPEC, IDEMPOTENCY_STORE } from './idempotent.js';
 import { IdentitySeal, sealOf } from './identity.js';
+import { ROUTE_LIMITS, type RouteLimits } from './route-limit.js';
+import { SchemaPipe } from './schema-pipe.js';
 
 export interface EdgeModuleOptions extends AccessDeps {
   readonly spec: Live<EdgeSpec>;
   readonly store: IdempotencyStore;
+  readonly limits: RouteLimits;
 }
 
 /** What the edge's decorators need, for all modules of an app. */
@@ -17,22 +20,28 @@ export interface EdgeModuleOptions extends AccessDeps {
 export class EdgeModule {
   /** For an app that serves HTTP. */
   static of(options: EdgeModuleOptions): DynamicModule {
-    return moduleOf(new AccessGuard(options), [
-      { provide: IdentitySeal, useValue: options.seal ?? null },
-      { provide: IDEMPOTENCY_STORE, useValue: options.store },
-      { provide: EDGE_SPEC, useValue: options.spec },
-    ]);
+    return moduleOf(
+      options,
+      [
+        { provide: IdentitySeal, useValue: options.seal ?? null },
+        { provide: IDEMPOTENCY_STORE, useValue: options.store },
+        { provide: EDGE_SPEC, useValue: options.spec },
+        { provide: ROUTE_LIMITS, useValue: options.limits },
+      ],
+      [{ provide: APP_PIPE, useClass: SchemaPipe }],
+    );
   }
 
   /** For an app that is called by others of the mesh alone; without the mesh's secret it cannot tell on whose behalf. */
   static identity(secret: string | undefined, clock: Clock): DynamicModule {
     const seal = sealOf(secret, clock);
-    const guard = seal && new AccessGuard({ authenticates: false, seal, limitOf: () => undefined });
-    return moduleOf(guard, [{ provide: IdentitySeal, useValue: seal ?? null }]);
+    return moduleOf({ authenticates: false, seal }, [{ provide: IdentitySeal, useValue: seal ?? null }]);
   }
 }
 
-function moduleOf(guard: AccessGuard | undefined, shared: readonly Provider[]): DynamicModule {
-  const guards = guard ? [{ provide: APP_GUARD, useValue: guard }] : [];
-  return { module: EdgeModule, global: true, providers: [...shared, ...guards], exports: [...shared] };
+function moduleOf(access: AccessDeps, shared: readonly Provider[], own: readonly Provider[] = []): DynamicModule {
+  // Each guard costs every request several promises: where nobody can be told from another, there is none.
+  const guarded = access.authenticates || access.seal !== undefined;
+  const guards = guarded ? [{ provide: APP_GUARD, useValue: new AccessGuard(access) }] : [];
+  return { module: EdgeModule, global: true, providers: [...shared, ...own, ...guards], exports: [...shared] };
 }

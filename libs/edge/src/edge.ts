@@ -3,7 +3,6 @@ import type { Clock } from '@holdfast/core';
 import fastifyCompress from '@fastify/compress';
 import { Logger, type DynamicModule, type Type } from '@nestjs/common';
 import type { FastifyAdapter, NestFastifyApplication } from '@nestjs/platform-fastify';
-import type { NamedLimit } from './access.js';
 import { Admission } from './admission.js';
 import { ClientLimit } from './client-limit.js';
 import { routeLimitsOf } from './edge-demands.js';
@@ -15,6 +14,7 @@ import { MemoryIdempotencyStore, type IdempotencyStore } from './idempotency-sto
 import { sealOf } from './identity.js';
 import { serveOpenApi, type OpenApiOptions } from './openapi.js';
 import type { RequestObserver } from './request-watch.js';
+import type { NamedLimit } from './route-limit.js';
 import { TokenVerifier } from './token-verifier.js';
 import { versioning } from './versions.js';
 
@@ -69,8 +69,8 @@ export class Edge {
     const { bodyLimit, idempotencyStore: store = new MemoryIdempotencyStore(clock) } = options;
     const trustProxy = settings.TRUST_PROXY;
     this.adapter = edgeServer({ admission, draining, observer, spec, seal, clock, bodyLimit, trustProxy });
-    const limit = ({ name }: NamedLimit) => limits.get(name)!;
-    this.module = EdgeModule.of({ authenticates: this.#secured, seal, limitOf: limit, spec, store });
+    const limitsOf = ({ name }: NamedLimit) => limits.get(name)!;
+    this.module = EdgeModule.of({ authenticates: this.#secured, seal, limits: limitsOf, spec, store });
   }
 
   /** Sets up `app`, which was made with the adapter and the module: before its routes are. */

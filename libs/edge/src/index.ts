@@ -1,9 +1,10 @@
-export { Public, RateLimit, Scopes } from './access.js';
+export { Public, Scopes } from './access.js';
 export { Caller } from './caller.js';
 export type { Identity } from './identity.js';
 export { Idempotent } from './idempotent.js';
-export { invalidRequest } from './invalid-request.js';
 export { ProblemFilter, problemOf, type Problem } from './problem.js';
+export { RateLimit } from './route-limit.js';
+export { SchemaPipe } from './schema-pipe.js';
 export { jsonArray } from './streaming/json-array.js';
 export { serverSentEvents } from './streaming/server-sent-events.js';
 export { streamedAnswer } from './streaming/streamed-answer.js';

@@ -1,14 +1,16 @@
 import { Code, ServiceError, type FieldViolation } from '@holdfast/core';
-import type { StandardSchemaValidationPipe } from '@nestjs/common';
 
-type Issues = Parameters<StandardSchemaValidationPipe['exceptionFactory']>[0];
-type Issue = Issues[number];
+/** What a schema finds wrong, by Standard Schema v1. */
+export interface Issue {
+  readonly message: string;
+  readonly path?: readonly (PropertyKey | { readonly key: PropertyKey })[] | undefined;
+}
 
 /** A request can be wrong in as many places as it has bytes; the answer names no more than these. */
 const maxViolations = 20;
 
 /** What a request that its schema refuses is answered with: INVALID_ARGUMENT, and each field at fault. */
-export function invalidRequest(issues: Issues): ServiceError {
+export function invalidRequest(issues: readonly Issue[]): ServiceError {
   const violations = issues.flatMap(violationsOf).slice(0, maxViolations);
   return new ServiceError(Code.INVALID_ARGUMENT, 'The request is not as it must be.', { violations });
 }

@@ -2,10 +2,12 @@ import { codeFacts } from '@holdfast/core';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import type { Type } from '@nestjs/common';
 import { ApiExtension, ApiHeader, DocumentBuilder, SwaggerModule, type OpenAPIObject } from '@nestjs/swagger';
+import type { FastifyInstance, onRequestHookHandler } from 'fastify';
 import { z } from 'zod';
 import { accessOf } from './access.js';
 import { methodsOf } from './edge-demands.js';
 import { IDEMPOTENT } from './idempotent.js';
+import { pageHeaders } from './security-headers.js';
 import { LATEST_VERSION } from './versions.js';
 
 /** What the description of an app says about it as a whole. */
@@ -28,10 +30,20 @@ type Operation = NonNullable<OpenAPIObject['paths'][string]['get']>;
 const METHODS = ['get', 'put', 'post', 'delete', 'patch', 'head', 'options'] as const;
 const PROBLEM = { $ref: '#/components/schemas/Problem' };
 const UNPROBLEMATIC = /^(?:1|2|3)/;
+const PAGE = /^\/docs(?:\/|$)/;
+
+const markPage: onRequestHookHandler = (_request, reply, done) => {
+  reply.headers(pageHeaders);
+  done();
+};
 
 /** Serves the description at `/openapi.json` and a page to browse it at `/docs`; both are made when they are first asked for. */
 export function serveOpenApi(app: NestFastifyApplication, classes: readonly Type[], options: DescriptionOptions): void {
   for (const owner of classes) for (const method of methodsOf([owner])) describe(owner, method);
+  const fastify = app.getHttpAdapter().getInstance() as unknown as FastifyInstance;
+  fastify.addHook('onRoute', (route) => {
+    if (PAGE.test(route.url)) route.onRequest = [route.onRequest ?? [], markPage].flat();
+  });
   SwaggerModule.setup('docs', app, () => openApiOf(app, options), {
     jsonDocumentUrl: '/openapi.json',
     raw: ['json'],

@@ -1,9 +1,9 @@
-import { CallContext, Cancellation, Cancelled, DeadlineExceeded, type Clock, type Live } from '@holdfast/core';
-import type { FastifyReply, FastifyRequest } from 'fastify';
+import { CallContext, type Clock, type Live } from '@holdfast/core';
+import type { FastifyRequest } from 'fastify';
 import { admittedOf } from './admission.js';
 import type { EdgeSpec } from './edge-spec.js';
 import type { IdentitySeal } from './identity.js';
-import { traceOf } from './request-watch.js';
+import { RequestWatch } from './request-watch.js';
 
 export interface RequestContextDeps {
   readonly spec: Live<EdgeSpec>;
@@ -13,16 +13,17 @@ export interface RequestContextDeps {
 }
 
 /** What the calls that are made for a request carry: its deadline, its id and trace, its identity, and word of its end. */
-export function contextOf(request: FastifyRequest, reply: FastifyReply, deps: RequestContextDeps): CallContext {
+export function contextOf(request: FastifyRequest, deps: RequestContextDeps): CallContext {
   const { spec, seal, clock } = deps;
   const { headers } = request;
   const admitted = admittedOf(request);
   const timeout = timeoutOf(headers['x-request-timeout'], spec.value.maxRequestTimeout);
+  const watch = RequestWatch.of(request);
   return new CallContext({
-    ...(timeout !== undefined && { deadline: clock.now() + timeout }),
-    signal: () => cancellationOf(reply, timeout, clock),
+    deadline: timeout === undefined ? Infinity : clock.now() + timeout,
+    ...(watch && { signal: () => watch.cancellation(timeout) }),
     requestId: admitted?.requestId,
-    trace: traceOf(request),
+    trace: watch?.trace,
     identity: seal && admitted?.identity && seal.seal(admitted.identity),
   });
 }
@@ -32,20 +33,4 @@ function timeoutOf(header: string | string[] | undefined, most: number): number 
   if (typeof header !== 'string' || !/^\d{1,9}$/.test(header)) return undefined;
   const ms = Number(header);
   return ms > 0 ? Math.min(ms, most) : undefined;
-}
-
-/** Aborts when the client hangs up before it has its answer, or its deadline passes. */
-function cancellationOf(reply: FastifyReply, timeoutMs: number | undefined, clock: Clock): Cancellation {
-  const cancellation = new Cancellation();
-  const timer =
-    timeoutMs === undefined
-      ? undefined
-      : clock.after(timeoutMs, () =>
-          cancellation.abort(new DeadlineExceeded('The request took longer than its caller waits.')),
-        );
-  reply.raw.once('close', () => {
-    timer?.cancel();
-    if (!reply.raw.writableFinished) cancellation.abort(new Cancelled('The client has gone away.'));
-  });
-  return cancellation;
 }

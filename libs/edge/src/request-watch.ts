@@ -1,5 +1,16 @@
-import { CallContext, Code, codeFacts, type CallObserver, type Clock, type TraceContext } from '@holdfast/core';
+import {
+  Cancellation,
+  Cancelled,
+  Code,
+  codeFacts,
+  DeadlineExceeded,
+  type CallObserver,
+  type Clock,
+  type Timer,
+  type TraceContext,
+} from '@holdfast/core';
 import type { FastifyReply, FastifyRequest } from 'fastify';
+import { admittedOf } from './admission.js';
 
 /** What is told of a request when it is over: where it went and how it ended, and nothing that it carried. */
 export interface RequestFacts {
@@ -12,13 +23,16 @@ export interface RequestFacts {
   readonly durationMs: number;
   /** The address of the client, as far as the edge can tell. */
   readonly client: string;
+  /** Undefined for one that was sent away at the door. */
+  readonly requestId: string | undefined;
+  readonly trace: TraceContext | undefined;
 }
 
 /** Watches the requests that come in. */
 export interface RequestObserver {
   /** The observer of a route's requests. `route` is its template; undefined where none was found. */
   route(method: string, route: string | undefined): CallObserver;
-  /** A request is over. It is told in the request's context. */
+  /** A request is over. */
   request(facts: RequestFacts): void;
 }
 
@@ -26,41 +40,70 @@ export interface RequestObserver {
 const TRACEPARENT = /^(?!ff)[\da-f]{2}-(?!0{32})[\da-f]{32}-(?!0{16})[\da-f]{16}-[\da-f]{2}$/;
 const MAX_TRACESTATE = 512;
 const CLIENT_GONE = codeFacts[Code.CANCELLED].http;
-const WATCHED = Symbol('watched');
+const WATCH = Symbol('watch');
+
+/**
+ * A request from its headers on until it is over, whatever answers it, or nobody waits for its answer any more: tells who observes,
+ * and cancels what still works for it. One listener for both, as each costs the request.
+ */
+export class RequestWatch {
+  /** The trace that the calls made for the request belong to: its client's, or a span in it where the process records traces. */
+  readonly trace: TraceContext | undefined;
+  readonly #clock: Pick<Clock, 'now' | 'after'>;
+  #cancellation: Cancellation | undefined;
+  #timer: Timer | undefined;
+
+  constructor(
+    request: FastifyRequest,
+    reply: FastifyReply,
+    observer: RequestObserver | undefined,
+    clock: Pick<Clock, 'now' | 'after'>,
+  ) {
+    const { method, url, ip: client } = request;
+    const route = request.routeOptions.url;
+    const startedAt = clock.now();
+    const observed = observer?.route(method, route);
+    const sent = sentTrace(request.headers);
+    const trace = observed ? observed.begin(sent) : sent;
+    this.trace = trace;
+    this.#clock = clock;
+    (request as Slots)[WATCH] = this;
+    // Not `onResponse`, which never comes for a client that has hung up.
+    reply.raw.on('close', () => {
+      const answered = reply.raw.writableFinished;
+      this.#end(answered);
+      if (!observer || !observed) return;
+      const status = answered ? reply.statusCode : CLIENT_GONE;
+      const durationMs = clock.now() - startedAt;
+      observed.end(status, durationMs, trace);
+      const requestId = admittedOf(request)?.requestId;
+      observer.request({ method, path: pathOf(url), route, status, durationMs, client, requestId, trace });
+    });
+  }
+
+  /** The watch of `request`; undefined where it came in by another door, as in a spec. */
+  static of(request: object): RequestWatch | undefined {
+    return (request as Slots)[WATCH];
+  }
+
+  /** Aborts when the client hangs up before it has its answer, or `timeoutMs` pass; to be asked for once. */
+  cancellation(timeoutMs: number | undefined): Cancellation {
+    const cancellation = (this.#cancellation = new Cancellation());
+    if (timeoutMs !== undefined) {
+      const late = () => cancellation.abort(new DeadlineExceeded('The request took longer than its caller waits.'));
+      this.#timer = this.#clock.after(timeoutMs, late);
+    }
+    return cancellation;
+  }
+
+  #end(answered: boolean): void {
+    this.#timer?.cancel();
+    if (!answered) this.#cancellation?.abort(new Cancelled('The client has gone away.'));
+  }
+}
 
 interface Slots {
-  [WATCHED]?: { readonly trace: TraceContext | undefined };
-}
-
-/** The trace that the calls made for `request` belong to: its client's, or a span in it where the process records traces. */
-export function traceOf(request: FastifyRequest): TraceContext | undefined {
-  const watched = (request as Slots)[WATCHED];
-  return watched ? watched.trace : sentTrace(request.headers);
-}
-
-/** Tells the observer of a request from its headers on until it is over, whatever answers it, or nobody waits for its answer any more. */
-export function watchRequest(
-  request: FastifyRequest,
-  reply: FastifyReply,
-  observer: RequestObserver,
-  clock: Pick<Clock, 'now'>,
-): void {
-  const startedAt = clock.now();
-  const { method, url, ip: client } = request;
-  const route = request.routeOptions.url;
-  const observed = observer.route(method, route);
-  const trace = observed.begin(sentTrace(request.headers));
-  (request as Slots)[WATCHED] = { trace };
-  // Not `onResponse`, which never comes for a client that has hung up.
-  reply.raw.once('close', () => {
-    const status = reply.raw.writableFinished ? reply.statusCode : CLIENT_GONE;
-    const durationMs = clock.now() - startedAt;
-    observed.end(status, durationMs, trace);
-    const id = reply.getHeader('x-request-id');
-    // The event comes from the socket, outside of what the line is to name; and who was sent away at the door never had a context.
-    const context = new CallContext({ requestId: typeof id === 'string' ? id : undefined, trace });
-    CallContext.run(context, () => observer.request({ method, path: pathOf(url), route, status, durationMs, client }));
-  });
+  [WATCH]?: RequestWatch;
 }
 
 function sentTrace(headers: FastifyRequest['headers']): TraceContext | undefined {

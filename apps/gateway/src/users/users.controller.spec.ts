@@ -2,11 +2,10 @@ import { EventEmitter, once } from 'node:events';
 import { get, type IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { Cancelled, Code, NoInstances, ServiceError } from '@holdfast/core';
-import { invalidRequest, ProblemFilter } from '@holdfast/edge';
+import { ProblemFilter, SchemaPipe } from '@holdfast/edge';
 import type { ListUsersRequest, ListUsersResponse, UserServiceDefinition } from '@holdfast/proto/user/v1/user';
 import type { RpcClient } from '@holdfast/rpc';
 import { eventually } from '@holdfast/testing';
-import { StandardSchemaValidationPipe } from '@nestjs/common';
 import { APP_FILTER, APP_PIPE } from '@nestjs/core';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
 import { Test } from '@nestjs/testing';
@@ -70,7 +69,7 @@ beforeEach(async () => {
     controllers: [UsersController],
     providers: [
       { provide: UsersClient, useFactory: () => new UsersClient(users) },
-      { provide: APP_PIPE, useValue: new StandardSchemaValidationPipe({ exceptionFactory: invalidRequest }) },
+      { provide: APP_PIPE, useValue: new SchemaPipe() },
       { provide: APP_FILTER, useValue: new ProblemFilter() },
     ],
   }).compile();

@@ -9,7 +9,7 @@ import type {
 } from '@holdfast/proto/user/v1/user';
 import { InjectSelf, type Self } from '@holdfast/service';
 import { Controller } from '@nestjs/common';
-import { GrpcMethod } from '@nestjs/microservices';
+import { GrpcMethod, Payload } from '@nestjs/microservices';
 import type { z } from 'zod';
 import { greeting } from './greeting.js';
 import { parseUserName } from './user-name.js';
@@ -33,7 +33,7 @@ export class UsersController {
   }
 
   @GrpcMethod('UserService', 'GetUser')
-  async getUser(request: GetUserRequest): Promise<GetUserResponse> {
+  async getUser(@Payload() request: GetUserRequest): Promise<GetUserResponse> {
     const name = parseUserName(request.name);
     const user = await this.#users.find(name);
     if (!user) throw new ServiceError(Code.NOT_FOUND, `There is no user named "${name}".`);
@@ -46,7 +46,7 @@ export class UsersController {
   }
 
   @GrpcMethod('UserService', 'CreateUser')
-  async createUser(request: CreateUserRequest): Promise<CreateUserResponse> {
+  async createUser(@Payload() request: CreateUserRequest): Promise<CreateUserResponse> {
     const user = await this.#users.add(parseUserName(request.name));
     return { user, servedBy: this.#self.id };
   }

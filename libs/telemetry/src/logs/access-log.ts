@@ -1,4 +1,4 @@
-import { codeFacts, codeOf } from '@holdfast/core';
+import { CallContext, codeFacts, codeOf, type TraceContext } from '@holdfast/core';
 import { Logger } from '@nestjs/common';
 import { LogEntry } from './log-entry.js';
 
@@ -13,6 +13,9 @@ export interface HttpAccess {
   readonly durationMs: number;
   /** The address of the client, as far as the edge can tell. */
   readonly client: string;
+  /** Undefined for one that was sent away at the door. */
+  readonly requestId: string | undefined;
+  readonly trace: TraceContext | undefined;
 }
 
 const MAX_PATH = 256;
@@ -24,12 +27,14 @@ export class AccessLog {
   /** @param writes whether lines of that level are written now */
   constructor(private readonly writes: (level: 'log' | 'debug') => boolean) {}
 
-  request({ method, path, route, status, durationMs, client }: HttpAccess): void {
+  request({ method, path, route, status, durationMs, client, requestId, trace }: HttpAccess): void {
     if (!this.writes('log')) return;
     const shown = path.length > MAX_PATH ? `${path.slice(0, MAX_PATH)}…` : path;
     const duration_ms = rounded(durationMs);
     const fields = { method, path: shown, route, status, duration_ms, client };
-    http.log(new LogEntry(`${method} ${shown} ${status} ${duration_ms} ms`, fields));
+    // A request ends outside of its context, which is what names it on a line.
+    const line = new LogEntry(`${method} ${shown} ${status} ${duration_ms} ms`, fields);
+    CallContext.run(new CallContext({ requestId, trace }), () => http.log(line));
   }
 
   call(method: string, code: number, durationMs: number): void {
