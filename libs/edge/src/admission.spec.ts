@@ -108,7 +108,7 @@ describe('the context of a request', () => {
   async function context(headers: Record<string, string>, reply = new Reply()) {
     const request = requestOf(headers, '127.0.0.1');
     await enter(request, reply);
-    new RequestWatch(request, reply as unknown as FastifyReply, undefined, clock);
+    RequestWatch.begin(request, reply as unknown as FastifyReply, undefined, clock);
     return contextOf(request, { spec, seal: new IdentitySeal(secret, clock), clock });
   }
 

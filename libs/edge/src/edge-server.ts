@@ -64,7 +64,7 @@ export function edgeServer(options: EdgeServerOptions): FastifyAdapter {
     routerOptions: { maxParamLength: 1_024 },
     // What Fastify refuses before any route is found: a malformed or overlong URL.
     frameworkErrors: (error: FastifyError, request: FastifyRequest, reply: FastifyReply) => {
-      new RequestWatch(request, reply, observer, clock);
+      RequestWatch.begin(request, reply, observer, clock);
       sendProblem(error, reply.headers(securityHeaders));
     },
     clientErrorHandler: refuseConnection,
@@ -72,7 +72,7 @@ export function edgeServer(options: EdgeServerOptions): FastifyAdapter {
   const fastify = adapter.getInstance<FastifyInstance>();
   fastify.addHook('onRequest', (request, reply, done) => {
     reply.headers(securityHeaders);
-    new RequestWatch(request, reply, observer, clock);
+    RequestWatch.begin(request, reply, observer, clock);
     try {
       const waiting = admission.admit(request, reply);
       if (waiting) void enterAfter(waiting, reply, done);

@@ -49,29 +49,33 @@ const WATCH = Symbol('watch');
 export class RequestWatch {
   /** The trace that the calls made for the request belong to: its client's, or a span in it where the process records traces. */
   readonly trace: TraceContext | undefined;
-  readonly #clock: Pick<Clock, 'now' | 'after'>;
+  readonly #clock: Pick<Clock, 'after'>;
   #cancellation: Cancellation | undefined;
   #timer: Timer | undefined;
 
-  constructor(
+  private constructor(trace: TraceContext | undefined, clock: Pick<Clock, 'after'>) {
+    this.trace = trace;
+    this.#clock = clock;
+  }
+
+  static begin(
     request: FastifyRequest,
     reply: FastifyReply,
     observer: RequestObserver | undefined,
     clock: Pick<Clock, 'now' | 'after'>,
-  ) {
+  ): void {
     const { method, url, ip: client } = request;
     const route = request.routeOptions.url;
     const startedAt = clock.now();
     const observed = observer?.route(method, route);
     const sent = sentTrace(request.headers);
     const trace = observed ? observed.begin(sent) : sent;
-    this.trace = trace;
-    this.#clock = clock;
-    (request as Slots)[WATCH] = this;
+    const watch = new RequestWatch(trace, clock);
+    (request as Slots)[WATCH] = watch;
     // Not `onResponse`, which never comes for a client that has hung up.
     reply.raw.on('close', () => {
       const answered = reply.raw.writableFinished;
-      this.#end(answered);
+      watch.#end(answered);
       if (!observer || !observed) return;
       const status = answered ? reply.statusCode : CLIENT_GONE;
       const durationMs = clock.now() - startedAt;

@@ -6,12 +6,18 @@ const none: Buffer = Buffer.alloc(0);
 const pieceBytes = 32_768;
 /** Longer payloads than this travel as they are, rather than copied to the frames around them, in bytes. */
 const copiedBytes = 8_192;
+/**
+ * After the last frames of so many streams what is there leaves at once, in the middle of a turn. To gather all of a turn saves
+ * writes, but a gateway and its services then work by turns, one always waiting for the other's batch: at 64 requests in flight
+ * eight of them a write gave a fifth more throughput than all of a turn, and four no more.
+ */
+const bunchStreams = 8;
 /** With this much unsent the peer does not read as fast as we write, and messages wait, in bytes. */
 const congestedBytes = 262_144;
 
 /**
- * What leaves over one connection. Frames of one turn of the event loop leave in one write: a write costs more than all
- * that is done to make a small message, and calls come in bunches.
+ * What leaves over one connection. Frames of one turn of the event loop leave together, in as few writes as there are bunches of
+ * streams in them: a write costs more than all that is done to make a small message, and calls come in numbers.
  */
 export class Outbox {
   readonly #socket: Duplex;
@@ -23,7 +29,12 @@ export class Outbox {
   #from = 0;
   #at = 0;
   #flushDue = false;
-  readonly #flush = () => this.flush();
+  /** Streams whose last frame waits. */
+  #ended = 0;
+  readonly #endOfTurn = () => {
+    this.#flushDue = false;
+    this.flush();
+  };
 
   constructor(socket: Duplex) {
     this.#socket = socket;
@@ -56,7 +67,11 @@ export class Outbox {
   /** A header block, in as many frames as it takes (RFC 9113 §6.2, §6.10). */
   headers(streamId: number, block: Buffer, endStream: boolean, maxFrame: number): void {
     const flags = endStream ? Flag.END_STREAM : 0;
-    if (block.length <= maxFrame) return this.frame(FrameType.HEADERS, flags | Flag.END_HEADERS, streamId, block);
+    if (block.length <= maxFrame) {
+      this.frame(FrameType.HEADERS, flags | Flag.END_HEADERS, streamId, block);
+      if (endStream) this.#streamEnded();
+      return;
+    }
     // The encoder will use its buffer again before this has left.
     const kept = Buffer.from(block);
     this.frame(FrameType.HEADERS, flags, streamId, kept.subarray(0, maxFrame));
@@ -73,11 +88,12 @@ export class Outbox {
     this.#piece[this.#at++] = packed ? 1 : 0;
     this.#uint32(message.length);
     this.#bytes(message);
+    if (endStream) this.#streamEnded();
   }
 
   /** Hands everything to the socket now. */
   flush(): void {
-    this.#flushDue = false;
+    this.#ended = 0;
     this.#cutPiece();
     const waiting = this.#waiting;
     if (waiting.length === 0 || this.#socket.destroyed || this.#socket.writableEnded) {
@@ -96,6 +112,10 @@ export class Outbox {
     this.#socket.uncork();
   }
 
+  #streamEnded(): void {
+    if (++this.#ended === bunchStreams) this.flush();
+  }
+
   #head(type: number, flags: number, streamId: number, length: number): void {
     this.#room(frameHeadBytes);
     const piece = this.#piece;
@@ -109,7 +129,7 @@ export class Outbox {
     this.#uint32(streamId);
     if (this.#flushDue) return;
     this.#flushDue = true;
-    setImmediate(this.#flush);
+    setImmediate(this.#endOfTurn);
   }
 
   #uint32(value: number): void {
