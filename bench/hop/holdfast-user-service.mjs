@@ -1,7 +1,7 @@
 import { UserServiceDefinition } from '@holdfast/proto/user/v1/user';
 import { runService } from '@holdfast/service';
 import { Controller, Module } from '@nestjs/common';
-import { GrpcMethod } from '@nestjs/microservices';
+import { GrpcMethod, Payload } from '@nestjs/microservices';
 import { decorate } from './decorate.mjs';
 
 /** The user service without its database: what the other contenders do in theirs, run by the template as any app is. */
@@ -11,6 +11,7 @@ class UsersController {
   }
 }
 Controller()(UsersController);
+Payload()(UsersController.prototype, 'getUser', 0);
 decorate(UsersController, 'getUser', GrpcMethod('UserService', 'GetUser'));
 
 function AppModule() {}

@@ -20,7 +20,9 @@ export interface CancelListener {
 export class Cancellation implements CancelSignal {
   #aborted = false;
   #reason: unknown;
-  #listeners: Set<CancelListener> | undefined;
+  /** Most have one. */
+  #listener: CancelListener | undefined;
+  #others: Set<CancelListener> | undefined;
 
   get aborted(): boolean {
     return this.#aborted;
@@ -35,17 +37,23 @@ export class Cancellation implements CancelSignal {
     if (this.#aborted) return;
     this.#aborted = true;
     this.#reason = reason;
+    const listener = this.#listener;
+    this.#listener = undefined;
+    listener?.handleEvent();
     // The set itself: one that is taken off while others are told is not told any more, as with an AbortSignal.
-    for (const listener of this.#listeners ?? []) listener.handleEvent();
-    this.#listeners = undefined;
+    for (const other of this.#others ?? []) other.handleEvent();
+    this.#others = undefined;
   }
 
   addEventListener(_type: 'abort', listener: CancelListener): void {
-    if (!this.#aborted) (this.#listeners ??= new Set()).add(listener);
+    if (this.#aborted || listener === this.#listener) return;
+    if (!this.#listener && !this.#others) this.#listener = listener;
+    else (this.#others ??= new Set()).add(listener);
   }
 
   removeEventListener(_type: 'abort', listener: CancelListener): void {
-    this.#listeners?.delete(listener);
+    if (listener === this.#listener) this.#listener = undefined;
+    else this.#others?.delete(listener);
   }
 }
 

@@ -39,8 +39,10 @@ export class Attempts {
   readonly retriesOwned: boolean;
   readonly idempotent: boolean;
   readonly startedAt: number;
-  tried: Set<string> | undefined;
   count = 0;
+  #tried: Set<string> | undefined;
+  /** Where the first attempt went, as long as that is all there is to say. */
+  #first: string | undefined;
   readonly #options: CallOptions;
   readonly #context: CallContext | undefined;
   readonly #clock: Clock;
@@ -67,15 +69,16 @@ export class Attempts {
     this.deadline = Math.min(own, context?.deadline ?? Infinity);
     this.signal = joined(options.signal, context?.cancellation);
     this.retriesOwned = context?.retriesOwned ?? false;
-    this.tried = context?.tried;
+    this.#tried = context?.tried;
   }
 
   /** What the next attempt is picked with. */
   next(): Attempt {
     const startedAt = this.#clock.now();
+    if (this.#first !== undefined) this.#tried ??= new Set([this.#first]);
     return {
       startedAt,
-      tried: this.tried,
+      tried: this.#tried,
       hashKey: this.#context?.hashKey,
       patienceMs: this.#bounded ? this.deadline - startedAt : Infinity,
       idempotent: this.idempotent,
@@ -85,7 +88,8 @@ export class Attempts {
   /** Notes where the next attempt goes, and gives back the trace that it carries. */
   to(address: string): TraceContext | undefined {
     this.count++;
-    (this.tried ??= new Set()).add(address);
+    if (this.#tried) this.#tried.add(address);
+    else this.#first = address;
     return this.#observer ? this.#observer.begin(this.trace, address) : this.trace;
   }
 
@@ -132,9 +136,9 @@ export class Attempts {
     return {
       metadata: this.#metadata(trace),
       deadline: this.deadline,
-      ...(this.signal && { signal: this.signal }),
-      ...(onHeader && { onHeader }),
-      ...(onTrailer && { onTrailer }),
+      signal: this.signal,
+      onHeader,
+      onTrailer,
     };
   }
 

@@ -10,11 +10,11 @@ export interface OutgoingCall {
   /** When to give up, on `Clock.now()` of the transport's clock, in milliseconds; Infinity for never. It travels as `grpc-timeout`. */
   readonly deadline: number;
   /** Cancels the call, on the wire too. */
-  readonly signal?: CancelSignal;
+  readonly signal?: CancelSignal | undefined;
   /** Called once with what the server sent before its first message, if it did. */
-  readonly onHeader?: (header: Metadata) => void;
+  readonly onHeader?: ((header: Metadata) => void) | undefined;
   /** Called once with the trailers of a call that ended with an answer, good or bad. */
-  readonly onTrailer?: (trailer: Metadata) => void;
+  readonly onTrailer?: ((trailer: Metadata) => void) | undefined;
 }
 
 /**

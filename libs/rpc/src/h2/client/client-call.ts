@@ -30,6 +30,8 @@ const noPseudo: readonly string[] = [];
 
 /** One call on its way out: what the unary and the streaming kinds have in common. */
 export abstract class ClientCall<Request, Response> extends Stream implements CancelListener {
+  /** Whether its link counts it. @internal the link's */
+  submitted = false;
   protected readonly owner: CallOwner;
   protected readonly method: RpcMethod<Request, Response>;
   protected readonly outgoing: OutgoingCall;

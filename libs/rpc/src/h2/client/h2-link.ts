@@ -39,7 +39,8 @@ export class H2Link implements Link, CallOwner, ConnectionOwner {
   readonly now: () => number;
   readonly #state = new Cell<LinkState>('idle');
   readonly #options: H2LinkOptions;
-  readonly #running = new Set<AnyCall>();
+  /** How many calls are under way or wait. A Set of them would keep them all from being collected, as `StreamTable` tells. */
+  #running = 0;
   /** Those of them that have no stream yet, in the order in which they came. */
   readonly #waiting = new Set<AnyCall>();
   readonly #connections = new Set<ClientConnection>();
@@ -63,7 +64,7 @@ export class H2Link implements Link, CallOwner, ConnectionOwner {
 
   /** How many calls are under way or wait. */
   get calls(): number {
-    return this.#running.size;
+    return this.#running;
   }
 
   connect(): void {
@@ -92,7 +93,7 @@ export class H2Link implements Link, CallOwner, ConnectionOwner {
   drain(): Promise<void> {
     if (this.#state.value === 'closed') return Promise.resolve();
     this.#drained ??= until(this.state, (state) => state === 'closed').then(() => undefined);
-    if (this.#running.size === 0) this.close();
+    if (this.#running === 0) this.close();
     return this.#drained;
   }
 
@@ -108,9 +109,10 @@ export class H2Link implements Link, CallOwner, ConnectionOwner {
 
   over(call: AnyCall): void {
     this.#options.wheel.remove(call);
-    if (!this.#running.delete(call)) return;
+    if (!call.submitted) return;
+    this.#running--;
     this.#waiting.delete(call);
-    if (this.#drained && this.#running.size === 0) this.close();
+    if (this.#drained && this.#running === 0) this.close();
   }
 
   onReady(connection: ClientConnection): void {
@@ -149,7 +151,8 @@ export class H2Link implements Link, CallOwner, ConnectionOwner {
     if (this.#waiting.size >= maxWaiting) {
       return call.abort(new LinkFailure(`Too many calls wait for ${this.address}.`, 'never'));
     }
-    this.#running.add(call);
+    call.submitted = true;
+    this.#running++;
     if (call.deadline !== Infinity) this.#options.wheel.add(call, call.deadline);
     const connection = this.#current;
     if (connection?.room && this.#waiting.size === 0) return call.begin(connection);

@@ -47,6 +47,11 @@ export abstract class SendingHalf {
     return this.streams.size;
   }
 
+  /** The streams that are open. */
+  get openStreams(): readonly Stream[] {
+    return this.streams.list();
+  }
+
   /** Something that grows with what the peer takes of messages; answers to its pings do not count. */
   get sent(): number {
     return this.sends.frames;

@@ -25,6 +25,8 @@ export abstract class Stream extends WheelEntry {
   packs = false;
   /** What is still to be sent of a message, in order; empty when it has all been handed over. @internal the send queue's */
   unsent: Buffer[] | undefined = undefined;
+  /** Another that is open beside it. @internal the stream table's */
+  nextInChain: Stream | undefined = undefined;
   /** Whether the stream ends with what is unsent. @internal the send queue's */
   endsAfterUnsent = false;
 

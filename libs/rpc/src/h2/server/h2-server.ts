@@ -27,8 +27,8 @@ export class H2Server extends NestRpcServer implements CallHost, ConnectionHost 
   readonly compression: Compression;
   readonly #routes = new Map<string, Route>();
   readonly #connections = new Set<ServerConnection>();
-  /** The calls that have no complete answer yet. */
-  readonly #open = new Set<ServerCall>();
+  /** How many calls have no complete answer yet. */
+  #open = 0;
   #listener: Server | undefined;
   #allEnded: (() => void) | undefined;
 
@@ -62,12 +62,12 @@ export class H2Server extends NestRpcServer implements CallHost, ConnectionHost 
     return new ServerCall(this, connection);
   }
 
-  begun(call: ServerCall): void {
-    this.#open.add(call);
+  begun(): void {
+    this.#open++;
   }
 
-  over(call: ServerCall): void {
-    this.#open.delete(call);
+  over(): void {
+    this.#open--;
   }
 
   onEnded(connection: ServerConnection): void {
@@ -143,10 +143,12 @@ export class H2Server extends NestRpcServer implements CallHost, ConnectionHost 
     await new Promise<void>((resolve) => {
       if (this.#connections.size === 0) return resolve();
       const bound = this.clock.after(boundMs, () => {
-        aborted = this.#open.size;
+        aborted = this.#open;
         const reason = new Cancelled('The server is leaving.');
-        for (const call of this.#open) call.abandon(reason);
-        for (const connection of this.#connections) connection.end(ErrorCode.NO_ERROR, reason);
+        for (const connection of this.#connections) {
+          for (const stream of connection.openStreams) if (stream instanceof ServerCall) stream.abandon(reason);
+          connection.end(ErrorCode.NO_ERROR, reason);
+        }
       });
       this.#allEnded = () => {
         bound.cancel();

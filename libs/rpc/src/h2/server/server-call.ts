@@ -32,9 +32,9 @@ export interface CallHost {
   readonly compression: Compression;
   routeOf(path: string): Route | undefined;
   /** A call is to be answered. */
-  begun(call: ServerCall): void;
+  begun(): void;
   /** It was, or nobody waits for it any more. */
-  over(call: ServerCall): void;
+  over(): void;
 }
 
 /** One call that this process serves, from its arrival to its end. To the handlers of unary methods it is their call. */
@@ -134,7 +134,7 @@ export class ServerCall extends AnsweringHalf implements Inbound {
   protected over(code: Code): void {
     const { clock, wheel } = this.#host;
     wheel.remove(this);
-    this.#host.over(this);
+    this.#host.over();
     if (!this.#observer) return;
     const end = () => this.#observer!.end(code, clock.now() - this.#startedAt, this.context.trace);
     // A caller that leaves, and a deadline that passes, come from outside of the call that they end.
@@ -158,7 +158,7 @@ export class ServerCall extends AnsweringHalf implements Inbound {
       attempt: headers.attempt,
     });
     settlements.begun++;
-    this.#host.begun(this);
+    this.#host.begun();
     if (tooLarge) return this.fail(new ServiceError(Code.RESOURCE_EXHAUSTED, 'The headers of the call are too large.'));
     if (headers.refusal) return this.refuse(headers.refusal);
     if (!route) return this.fail(new ServiceError(Code.UNIMPLEMENTED, `There is no method ${headers.path} here.`));
