@@ -15,10 +15,10 @@ export const serviceSettings = z.object({
   RPC_TRANSPORT: z
     .string()
     .trim()
-    .regex(transportChoice, 'must be grpc-js or h2, and after it NAME=grpc-js or NAME=h2 for each target that differs')
-    .default('grpc-js')
+    .regex(transportChoice, 'must be h2 or grpc-js, and after it NAME=grpc-js or NAME=h2 for each target that differs')
+    .default('h2')
     .describe(
-      'What carries calls between services, on both sides: grpc-js, the reference, or h2, our own HTTP/2, which takes a fraction of the CPU. Fleets may mix them; h2 NAME=grpc-js makes an exception for calls to one service.',
+      'What carries calls between services, on both sides: h2, our own HTTP/2, or grpc-js, the reference, which takes several times the CPU. Both are gRPC on the wire and fleets may mix them; h2 NAME=grpc-js makes an exception for calls to one service.',
     ),
   RPC_COMPRESSION: z
     .string()
