@@ -123,6 +123,16 @@ describe('who may come in', () => {
     expect(seen).toEqual([]);
   });
 
+  it('no body that reaches for prototypes', async () => {
+    const authorization = await tokenOf('alice');
+    for (const body of ['{"name":"eve","__proto__":{"admin":true}}', '{"name":"eve","constructor":{"prototype":{}}}']) {
+      // Refused as JSON: no schema and no handler sees it.
+      const refused = { status: 400, json: { detail: expect.stringContaining('not valid JSON') as string } };
+      expect(await post('', { authorization }, { body })).toMatchObject(refused);
+    }
+    expect(created).toBe(0);
+  });
+
   it('nobody without the scope, at the gateway or at the service', async () => {
     const answer = await post('dora', { authorization: await tokenOf('alice', 'users:read') });
     expect(answer).toMatchObject({ status: 403, json: { reason: 'INSUFFICIENT_SCOPE' } });
@@ -208,8 +218,13 @@ describe('what comes with an answer', () => {
     const authorization = await tokenOf('alice');
     const answer = await ask('/v1/users/x', { authorization, 'x-request-id': 'r-1' });
     expect(answer.headers.get('x-request-id')).toBe('r-1');
-    expect(answer.headers.get('content-security-policy')).toContain("default-src 'none'");
+    expect(answer.headers.get('content-security-policy')).toBe("default-src 'none'; frame-ancestors 'none'");
     expect(answer.headers.get('x-frame-options')).toBe('DENY');
+    expect(answer.headers.get('referrer-policy')).toBeNull();
+    const page = await ask('/docs');
+    expect(page.headers.get('content-security-policy')).toContain("script-src 'self'");
+    expect(page.headers.get('x-frame-options')).toBe('DENY');
+    expect(page.headers.get('referrer-policy')).toBe('no-referrer');
     for (const id of ['', 'a b', 'x'.repeat(200)]) {
       expect((await ask('/nowhere', { 'x-request-id': id })).headers.get('x-request-id')).toMatch(/^[\da-f-]{36}$/);
     }

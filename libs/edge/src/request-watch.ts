@@ -10,7 +10,6 @@ import {
   type TraceContext,
 } from '@holdfast/core';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { admittedOf } from './admission.js';
 
 /** What is told of a request when it is over: where it went and how it ended, and nothing that it carried. */
 export interface RequestFacts {
@@ -23,7 +22,7 @@ export interface RequestFacts {
   readonly durationMs: number;
   /** The address of the client, as far as the edge can tell. */
   readonly client: string;
-  /** Undefined for one that was sent away at the door. */
+  /** Undefined for one that never came to the door. */
   readonly requestId: string | undefined;
   readonly trace: TraceContext | undefined;
 }
@@ -80,7 +79,8 @@ export class RequestWatch {
       const status = answered ? reply.statusCode : CLIENT_GONE;
       const durationMs = clock.now() - startedAt;
       observed.end(status, durationMs, trace);
-      const requestId = admittedOf(request)?.requestId;
+      const id = reply.getHeader('x-request-id');
+      const requestId = typeof id === 'string' ? id : undefined;
       observer.request({ method, path: pathOf(url), route, status, durationMs, client, requestId, trace });
     });
   }

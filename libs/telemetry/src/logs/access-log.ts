@@ -13,7 +13,7 @@ export interface HttpAccess {
   readonly durationMs: number;
   /** The address of the client, as far as the edge can tell. */
   readonly client: string;
-  /** Undefined for one that was sent away at the door. */
+  /** Undefined for one that never came to the door. */
   readonly requestId: string | undefined;
   readonly trace: TraceContext | undefined;
 }
