@@ -1,6 +1,7 @@
 import { setImmediate as nextTurn } from 'node:timers';
 import { openConfigDriver, type ConfigDriver } from '@holdfast/config';
 import { Code, ServiceError, systemClock } from '@holdfast/core';
+import * as grpc from '@grpc/grpc-js';
 import { Caller, Scopes, type Identity } from '@holdfast/edge';
 import { UserServiceDefinition, type CreateUserRequest, type GetUserRequest } from '@holdfast/proto/user/v1/user';
 import type { RunningService } from '@holdfast/service';
@@ -48,6 +49,7 @@ class UsersApp {}
 
 let mesh: Mesh;
 let gateway: RunningService;
+let users: RunningService;
 let store: ConfigDriver;
 
 async function tokenOf(subject: string, scope = 'users:write', ttl = 600): Promise<string> {
@@ -91,7 +93,7 @@ const stranger = () => ({ 'x-forwarded-for': `192.0.2.${++client}` });
 beforeAll(async () => {
   mesh = await Mesh.open();
   store = await openConfigDriver(mesh.configUrl, { clock: systemClock, random: Math.random });
-  await mesh.start(UsersApp, { name: 'user-service', rpc: [UserServiceDefinition], env: { IDENTITY_SECRET } });
+  users = await mesh.start(UsersApp, { name: 'user-service', rpc: [UserServiceDefinition], env: { IDENTITY_SECRET } });
   const env = {
     AUTH_JWT_SECRET: secret,
     IDENTITY_SECRET,
@@ -140,6 +142,23 @@ describe('who may come in', () => {
     expect(answer.headers.get('www-authenticate')).toBe('Bearer error="insufficient_scope"');
     expect(await post('dora', { authorization: await tokenOf('alice') })).toMatchObject({ status: 201 });
     expect(created).toBe(1);
+  });
+
+  it('nobody past the gateway, straight to a service that asks for a scope', async () => {
+    const client = new grpc.Client(users.grpc!, grpc.credentials.createInsecure());
+    const { requestType, responseType } = UserServiceDefinition.methods.createUser;
+    const error = await new Promise<grpc.ServiceError | null>((resolve) =>
+      client.makeUnaryRequest(
+        '/user.v1.UserService/CreateUser',
+        (request: CreateUserRequest) => Buffer.from(requestType.encode(request).finish()),
+        (bytes) => responseType.decode(bytes),
+        { name: 'dora' },
+        resolve,
+      ),
+    );
+    expect(error).toMatchObject({ code: Code.UNAUTHENTICATED });
+    client.close();
+    expect(created).toBe(0);
   });
 
   it('but everybody to the description of it all', async () => {
