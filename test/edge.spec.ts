@@ -145,10 +145,10 @@ describe('who may come in', () => {
   });
 
   it('nobody past the gateway, straight to a service that asks for a scope', async () => {
-    const client = new grpc.Client(users.grpc!, grpc.credentials.createInsecure());
+    const direct = new grpc.Client(users.grpc!, grpc.credentials.createInsecure());
     const { requestType, responseType } = UserServiceDefinition.methods.createUser;
     const error = await new Promise<grpc.ServiceError | null>((resolve) =>
-      client.makeUnaryRequest(
+      direct.makeUnaryRequest(
         '/user.v1.UserService/CreateUser',
         (request: CreateUserRequest) => Buffer.from(requestType.encode(request).finish()),
         (bytes) => responseType.decode(bytes),
@@ -157,7 +157,7 @@ describe('who may come in', () => {
       ),
     );
     expect(error).toMatchObject({ code: Code.UNAUTHENTICATED });
-    client.close();
+    direct.close();
     expect(created).toBe(0);
   });
 

@@ -37,12 +37,9 @@ export class Cancellation implements CancelSignal {
     if (this.#aborted) return;
     this.#aborted = true;
     this.#reason = reason;
-    const listener = this.#listener;
-    this.#listener = undefined;
-    listener?.handleEvent();
+    this.#listener?.handleEvent();
     // The set itself: one that is taken off while others are told is not told any more, as with an AbortSignal.
     for (const other of this.#others ?? []) other.handleEvent();
-    this.#others = undefined;
   }
 
   addEventListener(_type: 'abort', listener: CancelListener): void {

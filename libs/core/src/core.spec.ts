@@ -189,6 +189,29 @@ describe('CallContext', () => {
     expect(told).toEqual(['first']);
   });
 
+  it('a Cancellation tells the same listeners in the same order as an AbortSignal does', () => {
+    const random = seededRandom(11);
+    for (let round = 0; round < 500; round++) {
+      const cancellation = new Cancellation();
+      const controller = new AbortController();
+      const told: [string[], string[]] = [[], []];
+      const pairs = ['a', 'b', 'c'].map((name) => told.map((list) => ({ handleEvent: () => void list.push(name) })));
+      for (let step = 0; step < 6; step++) {
+        const [ours, theirs] = pairs[Math.floor(random() * 3)]!;
+        if (random() < 0.6) {
+          cancellation.addEventListener('abort', ours!);
+          controller.signal.addEventListener('abort', theirs!);
+        } else {
+          cancellation.removeEventListener('abort', ours!);
+          controller.signal.removeEventListener('abort', theirs!);
+        }
+      }
+      cancellation.abort('gone');
+      controller.abort('gone');
+      expect(told[0]).toEqual(told[1]);
+    }
+  });
+
   it('a Cancellation tells who listens, once, and nobody who left', () => {
     const cancellation = new Cancellation();
     const told: string[] = [];

@@ -44,7 +44,8 @@ describe('StreamTable', () => {
     const table = new StreamTable();
     const streams = [1, 513, 1_025].map((id) => new Nothing(id));
     for (const stream of streams) table.add(stream);
-    for (const { id } of streams) table.remove(id);
+    // The last to come is the first of its chain, and points at the others.
+    for (const { id } of streams.toReversed()) table.remove(id);
     table.remove(1);
     expect(streams.map(({ nextInChain }) => nextInChain)).toEqual([undefined, undefined, undefined]);
     expect(table.size).toBe(0);

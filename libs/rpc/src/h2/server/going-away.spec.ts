@@ -1,3 +1,5 @@
+import { once } from 'node:events';
+import { CallContext } from '@holdfast/core';
 import { FakeClock } from '@holdfast/testing';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { Gate } from '../../testing/conformance-fixture.js';
@@ -7,7 +9,10 @@ import type { RpcServerOptions } from '../../server/rpc-server.js';
 import { Flag, FrameType, max31Bits } from '../http2/frames.js';
 import { H2Server } from './h2-server.js';
 
-const hello = echo.encodeRequest({ text: 'hello', payload: new Uint8Array() });
+const [hello, stay] = ['hello', 'stay'].map((text) => echo.encodeRequest({ text, payload: new Uint8Array() })) as [
+  Buffer,
+  Buffer,
+];
 
 describe('a server that goes away', () => {
   it('serves what is on its way, names the last call, and ignores what comes later', async () => {
@@ -43,6 +48,29 @@ describe('a server that goes away', () => {
     await expect.poll(() => peer.closed).toBe(true);
     const answered = peer.seen.filter(({ type }) => type === FrameType.DATA).map(({ streamId }) => streamId);
     expect([served, answered]).toEqual([2, [1, 3]]);
+  });
+
+  it('gives up what has not ended in time, tells it why, and counts no other', async () => {
+    const server = await EchoServer.start((options) => new H2Server(options));
+    const arrived = new Gate();
+    let told: unknown;
+    server.does({
+      echo: async (request) => {
+        if (request.text !== 'stay') return request;
+        const { signal } = CallContext.current()!;
+        arrived.open();
+        await once(signal, 'abort');
+        told = signal.reason;
+        return request;
+      },
+    });
+    const peer = await RawPeer.to(server.server.port);
+    peer.write(peer.call(1, echo.path, hello));
+    await expect.poll(() => peer.seen.some(({ type }) => type === FrameType.DATA)).toBe(true);
+    peer.write(peer.call(3, echo.path, stay));
+    await arrived.opened;
+    expect(await server.server.drain(10)).toEqual({ aborted: 1 });
+    await expect.poll(() => told).toMatchObject({ message: 'The server is leaving.' });
   });
 
   it('does so by the age of each connection, give or take a tenth, and lets calls end', async () => {
