@@ -149,6 +149,11 @@ describe('the context of a request', () => {
     reply.raw.emit('close');
     expect(signal.reason).toMatchObject({ code: Code.CANCELLED });
 
+    const before = new Reply();
+    const unasked = await context({ 'x-request-timeout': '100' }, before);
+    before.raw.emit('close');
+    expect(unasked.signal.reason).toMatchObject({ code: Code.CANCELLED });
+
     const late = await context({ 'x-request-timeout': '100' });
     const told = late.signal;
     await clock.advance(100);

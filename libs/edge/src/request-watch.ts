@@ -51,6 +51,8 @@ export class RequestWatch {
   readonly #clock: Pick<Clock, 'after'>;
   #cancellation: Cancellation | undefined;
   #timer: Timer | undefined;
+  /** Whether the client has hung up without its answer. */
+  #left = false;
 
   private constructor(trace: TraceContext | undefined, clock: Pick<Clock, 'after'>) {
     this.trace = trace;
@@ -93,7 +95,8 @@ export class RequestWatch {
   /** Aborts when the client hangs up before it has its answer, or `timeoutMs` pass; to be asked for once. */
   cancellation(timeoutMs: number | undefined): Cancellation {
     const cancellation = (this.#cancellation = new Cancellation());
-    if (timeoutMs !== undefined) {
+    if (this.#left) cancellation.abort(clientGone());
+    else if (timeoutMs !== undefined) {
       const late = () => cancellation.abort(new DeadlineExceeded('The request took longer than its caller waits.'));
       this.#timer = this.#clock.after(timeoutMs, late);
     }
@@ -102,9 +105,13 @@ export class RequestWatch {
 
   #end(answered: boolean): void {
     this.#timer?.cancel();
-    if (!answered) this.#cancellation?.abort(new Cancelled('The client has gone away.'));
+    if (answered) return;
+    this.#left = true;
+    this.#cancellation?.abort(clientGone());
   }
 }
+
+const clientGone = () => new Cancelled('The client has gone away.');
 
 interface Slots {
   [WATCH]?: RequestWatch;
